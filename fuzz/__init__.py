@@ -1,0 +1,1 @@
+"""Attacks on an implementation, with the same schemas and the same oracles."""

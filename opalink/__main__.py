@@ -1,0 +1,61 @@
+"""The command line: one program, whose commands are imported only when they are asked for."""
+
+import importlib
+import sys
+
+import click
+
+from opalink import __version__
+
+# Command → where it is defined, and its line in the help; a test holds the lines to the commands' own.
+COMMANDS = {
+    "certify": ("opalink.conformance.commands:certify", "Judge an implementation and leave a bundle of evidence."),
+    "probe": ("opalink.conformance.commands:probe", "Write the PICS of an implementation from what it shows."),
+    "module": ("opalink.protocol.engine.commands:module", "Reference modules, and a template for your own."),
+    "decode": ("opalink.protocol.commands:decode", "Packets as a readable tree or as JSON."),
+    "encode": ("opalink.protocol.commands:encode", "Packets from JSON, as hexadecimal."),
+    "spec": ("opalink.protocol.spec_commands:spec", "The catalogue: list, show, check, export, compare."),
+    "generate": ("opalink.protocol.commands:generate", "Run a back end, or bring all generated files up to date."),
+}
+
+
+class Lazy(click.Group):
+    """A group that imports a command's module when the command is used, so that `--help` stays quick."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        module, _, attribute = COMMANDS[name][0].partition(":")
+        command = getattr(importlib.import_module(module), attribute)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+
+@click.command(cls=Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="opalink")
+def cli() -> None:
+    """OPAL, the optical phone–accessory link: its specification as code, and its conformance suite.
+
+    Exit codes: 0 conformant or clean, 1 non-conformant or a finding, 2 usage, 3 inconclusive, 4 fault of the
+    tester or its adapter, 5 nothing ran or input missing, 6 PICS illegal or contradicted, 7 known findings only.
+    """
+
+
+def main() -> None:
+    """Run the command line; a broken pipe ends it quietly."""
+    try:
+        cli()
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()

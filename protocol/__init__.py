@@ -1,0 +1,1 @@
+"""What is derived from the declarations: the representation, the codec, the endpoints, the bench binding."""

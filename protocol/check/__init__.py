@@ -1,0 +1,11 @@
+"""`opalink spec check`: what can be proved of the declarations without running them.
+
+>>> from opalink.protocol.check import check
+>>> from opalink.protocol.ir.load import catalogue
+>>> check(catalogue())
+[]
+"""
+
+from opalink.protocol.check.rules import RULES, Finding, check
+
+__all__ = ["RULES", "Finding", "check"]

@@ -1,0 +1,154 @@
+"""Rules for codes, timers, CRCs, profiles and requirements."""
+
+import re
+
+from opalink.protocol.check.rules import Found, duplicates, rule
+from opalink.protocol.errors import EncodeError
+from opalink.protocol.ir import model as ir
+from opalink.protocol.ir.write import checksums
+from opalink.spec.form import Form, Level, Scope, Testability, TimerKind
+
+_CHECK = b"123456789"
+_OBLIGATION = re.compile(r"\b(MUST|SHOULD|MAY)\b")
+
+
+@rule("N01", "Codes and names of statuses, channels, gears, limits and timers are unique.")
+def _unique(c: ir.Catalogue) -> Found:
+    tables = {"statuses": c.statuses, "channels": c.channels, "gears": c.gears, "limits": c.limits, "timers": c.timers}
+    for table, entries in tables.items():
+        for twice in duplicates([e.name for e in entries]):
+            yield table, f"{twice} stands twice"
+        for twice in duplicates([getattr(e, "value", e.name) for e in entries] if table != "limits" else []):
+            yield table, f"{twice} stands twice"
+
+
+@rule("N02", "A status that a response may carry is listed by a packet type or is general.")
+def _provoked(c: ir.Catalogue) -> Found:
+    listed = {name for p in c.packets for name in p.statuses} | set(c.general)
+    for s in c.statuses:
+        if Scope.RESPONSE in s.scope and s.name not in listed and s.name != "UNSPECIFIED":
+            yield s.name, "no packet type may answer it"
+
+
+@rule("N03", "A timer's edges are in order, and those that its kind judges exist.")
+def _edges(c: ir.Catalogue) -> Found:
+    for t in c.timers:
+        edges = [x for x in (t.min, t.nominal, t.max) if x is not None]
+        if edges != sorted(edges) or any(x <= 0 for x in edges) or not edges:
+            yield t.name, f"{edges} are not in order"
+        if t.kind is TimerKind.BOUND and t.max is None:
+            yield t.name, "a bound has a maximum"
+        if t.kind is TimerKind.DEADLINE and t.min is None:
+            yield t.name, "a deadline has a minimum"
+
+
+@rule("N04", "A CRC's check value is what its parameters give, by our definition, by crcmod, and by the fast library.")
+def _crcs(c: ir.Catalogue) -> Found:
+    from crcmod import mkCrcFun  # an independent definition; needed nowhere else at run time
+
+    fast = checksums(c)
+    for crc in c.crcs:
+        function = mkCrcFun(1 << crc.width | crc.poly, crc.init ^ crc.xorout, crc.refin, crc.xorout)
+        for who, found in (("crcmod", function(_CHECK)), ("the fast library", fast[crc.name](_CHECK))):
+            if found != crc.check:
+                yield crc.name, f"{who} computes {found:#x}, declared is {crc.check:#x}"
+
+
+@rule("F01", "A profile requires and allows features that exist, each once.")
+def _features(c: ir.Catalogue) -> Found:
+    features = {m.name for m in c.flag_set["Feature"].members}
+    for p in c.profiles:
+        for name in [*p.requires, *p.allows]:
+            if name not in features:
+                yield p.name, f"feature {name} does not exist"
+        for twice in duplicates([*p.requires, *p.allows]):
+            yield p.name, f"feature {twice} stands twice"
+
+
+@rule("F02", "A profile's descriptor is legal: every record exists, and its fields are in range.")
+def _descriptors(c: ir.Catalogue) -> Found:
+    from opalink.protocol.codec import encode_layout
+    from opalink.protocol.text import value_from_json
+
+    for p in c.profiles:
+        known = {t.name: t for t in c.space["records"].types}
+        for name, fields in p.descriptor:
+            if name not in known:
+                yield p.name, f"record {name} does not exist"
+                continue
+            try:
+                value = value_from_json(c.layout[known[name].layout], dict(fields), "")
+                encode_layout(known[name].layout, value)
+            except EncodeError as error:
+                yield f"{p.name}.{name}", str(error)
+
+
+@rule("R01", "A requirement is one sentence with one obligation, which is its level.")
+def _sentences(c: ir.Catalogue) -> Found:
+    for r in c.requirements:
+        words = _OBLIGATION.findall(r.text)
+        if not words or set(words) != {r.level.value} or (len(words) > 1 and not _joined(r.text)):
+            yield r.id, f"has the obligations {words}, its level is {r.level}"
+        if not r.text.endswith(".") or ". " in r.text.replace("e. g. ", ""):
+            yield r.id, "is not one sentence"
+
+
+def _joined(text: str) -> bool:
+    """Two obligations of one act: "MUST answer … and MUST NOT act again"."""
+    return "and MUST NOT" in text and len(_OBLIGATION.findall(text)) == 2
+
+
+@rule("R02", "Requirement IDs are unique and of the form R-AREA-NNN, in an area that exists.")
+def _ids(c: ir.Catalogue) -> Found:
+    areas = {g.area for g in c.groups} | {"TLV"}
+    for twice in duplicates([r.id for r in c.requirements]):
+        yield str(twice), "stands twice"
+    for r in c.requirements:
+        match = re.fullmatch(r"R-([A-Z]+)-\d{3,}", r.id)
+        if not match or match[1] not in areas:
+            yield r.id, "is not R-AREA-NNN of a known area"
+
+
+@rule("R03", "Requirements that fields and rows cite exist.")
+def _cited(c: ir.Catalogue) -> Found:
+    for x in c.layouts:
+        for f in ir.fields_of(x.parts):
+            for name in set(getattr(f, "req", ())) - c.requirement.keys():
+                yield f"{x.name}.{f.name}", f"cites {name}"
+    for m in c.machines:
+        for row in m.rows:
+            for name in set(row.req) - c.requirement.keys():
+                yield f"{m.name}.{m.role}", f"cites {name}"
+
+
+@rule("R04", "A requirement names a packet type and features that exist.")
+def _about(c: ir.Catalogue) -> Found:
+    features = {m.name for m in c.flag_set["Feature"].members}
+    for r in c.requirements:
+        if r.packet and r.packet not in c.packet:
+            yield r.id, f"speaks of {r.packet}"
+        for name in {n.removeprefix("!") for n in r.needs} - features:
+            yield r.id, f"needs {name}"
+
+
+@rule("R05", "A requirement that cannot be tested says why, and no other does.")
+def _reasons(c: ir.Catalogue) -> Found:
+    for r in c.requirements:
+        excused = r.test in (Testability.UNTESTABLE, Testability.INSPECT)
+        if excused != bool(r.reason):
+            yield r.id, "is untestable without a reason" if excused else "gives a reason, but is testable"
+
+
+@rule("R06", "At most 5 % of the MUSTs rest on a reason or an inspection.")
+def _rationed(c: ir.Catalogue) -> Found:
+    musts = [r for r in c.requirements if r.level is Level.MUST]
+    excused = [r for r in musts if r.reason]
+    if 20 * len(excused) > len(musts):
+        yield "requirements", f"{len(excused)} of {len(musts)} MUSTs rest on a reason"
+
+
+@rule("R07", "Every check that the layout of a request implies has its requirement.")
+def _covered(c: ir.Catalogue) -> Found:
+    for p in c.packets:
+        if Form.REQUEST in p.forms and not p.optional and f"{p.name}.answer" not in c.by_key:
+            yield p.name, "no requirement says that it is answered"

@@ -1,0 +1,88 @@
+"""Packets to bytes and back: the public face of the generated codec.
+
+    >>> from opalink.protocol import codec
+    >>> data = codec.encode(codec.request(codec.KeepAlive(sequence=1), txn=7))
+    >>> codec.decode(data).body.sequence
+    1
+
+Plan: the codec · making packets · layouts by name · plain values.
+"""
+
+from typing import Any
+
+from msgspec import structs
+
+from opalink.protocol.errors import DecodeError, EncodeError, Fault
+from opalink.protocol.packets.codec import CODECS, HOMES, Flit, Packet, Record, Sideband
+from opalink.protocol.packets.codec import decode_Flit as decode_flit
+from opalink.protocol.packets.codec import decode_Packet as decode
+from opalink.protocol.packets.codec import decode_Record as decode_record
+from opalink.protocol.packets.codec import decode_Sideband as decode_sideband
+from opalink.protocol.packets.codec import encode_Flit as encode_flit
+from opalink.protocol.packets.codec import encode_Packet as encode
+from opalink.protocol.packets.codec import encode_Record as encode_record
+from opalink.protocol.packets.codec import encode_Sideband as encode_sideband
+from opalink.protocol.packets.enums import PacketType, Status, VirtualChannel
+from opalink.protocol.runtime import Buffer, Tlv
+
+__all__ = [
+    "HOMES", "DecodeError", "EncodeError", "Fault", "Flit", "Packet", "PacketType", "Record", "Sideband", "Status",
+    "Tlv", "VirtualChannel", "decode", "decode_flit", "decode_layout", "decode_record", "decode_sideband", "encode",
+    "encode_flit", "encode_layout", "encode_record", "encode_sideband", "event", "plain", "request", "response",
+]  # fmt: skip
+
+
+# ── Making packets ───────────────────────────────────────────────────────────────────────────────────
+
+
+def request(body: Any, txn: int, *, t_ns: int = 0, instance: int = 0) -> Packet:
+    """A request around a value class; `txn` is 1 to 65535."""
+    code, _, channel = HOMES[type(body)]
+    return Packet(type=code, vc=channel, txn=txn, t_ns=t_ns, instance=instance, body=body)
+
+
+def event(body: Any, *, t_ns: int = 0, instance: int = 0) -> Packet:
+    """An event around a value class; `t_ns` is the time of what it reports."""
+    code, _, channel = HOMES[type(body)]
+    return Packet(type=code, vc=channel, t_ns=t_ns, instance=instance, body=body)
+
+
+def response(to: Packet, body: Any, status: Status = Status.OK, *, t_ns: int = 0) -> Packet:
+    """The response to a request; with a failing `status`, `body` is the refusal or the type's own error class."""
+    return structs.replace(to, rsp=1, more=0, spare0=0, spare2=0, status=status, t_ns=t_ns, body=body)
+
+
+# ── Layouts by name ──────────────────────────────────────────────────────────────────────────────────
+
+
+def decode_layout(name: str, data: Buffer) -> Any:
+    """The value of a body, row or TLV whose layout has this name. Raises DecodeError, also for what is left over."""
+    value = CODECS[name][0](data, 0, len(data))
+    if isinstance(value, tuple):  # a row says where it ended
+        value, end = value
+        if end != len(data):
+            raise DecodeError(Fault.LONG, "", end, f"{len(data) - end} bytes are left over")
+    return value
+
+
+def encode_layout(name: str, value: Any) -> bytes:
+    """The bytes of a value whose layout has this name. Raises EncodeError."""
+    data: bytes = CODECS[name][1](value)
+    return data
+
+
+# ── Plain values ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def plain(value: Any) -> Any:
+    """A value class as numbers, bytes, lists and dictionaries; TLVs as (tag, value) pairs."""
+    match value:
+        case Tlv():
+            return (int(value.tag), plain(value.value))
+        case tuple() | list():
+            return [plain(v) for v in value]
+        case int():
+            return int(value)
+        case bytes() | bytearray() | memoryview():
+            return bytes(value)
+    return {name: plain(getattr(value, name)) for name in value.__struct_fields__}

@@ -1,0 +1,1 @@
+"""Back ends: each makes files from the representation, and from nothing else."""

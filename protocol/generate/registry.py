@@ -1,0 +1,92 @@
+"""The back ends by name, and the writing and checking of what they make.
+
+A back end is a function from the catalogue to files: name → bytes, the same bytes on every machine. Those that
+belong into the checkout have a folder; `opalink generate NAME OUT` writes any of them anywhere.
+"""
+
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+
+from msgspec import Struct
+
+from opalink.protocol.ir.load import EXPORT, declared, lock_path
+from opalink.protocol.ir.lock import text_of
+from opalink.protocol.ir.model import Catalogue
+
+Files = dict[str, bytes]
+
+
+class Backend(Struct, frozen=True):
+    """`folder` is the sub-package whose files it owns in the checkout."""
+
+    name: str
+    doc: str
+    make: Callable[[Catalogue], Files]
+    folder: str
+
+
+def _python(catalogue: Catalogue) -> Files:
+    from opalink.protocol.generate.python_module import modules
+
+    return {name: text.encode() for name, text in modules(catalogue).items()}
+
+
+def _export(catalogue: Catalogue) -> Files:
+    return {EXPORT: catalogue.to_json()}
+
+
+def _vectors(catalogue: Catalogue) -> Files:
+    from opalink.protocol.generate.vectors import files
+
+    return files(catalogue)
+
+
+BACKENDS = {
+    b.name: b
+    for b in (
+        Backend("python", "frozen value classes and a straight-line codec", _python, "opalink.protocol.packets"),
+        Backend("json", "the canonical export", _export, "opalink.protocol.exports"),
+        Backend("vectors", "positive and negative samples of every packet", _vectors, "opalink.protocol.exports"),
+    )
+}
+
+
+KEPT = ("__init__.py", "requirements.lock")  # beside generated files
+
+
+def _folder(package: str) -> Path:
+    """Where a package is, found without importing it: it may be what is about to be repaired."""
+    found = find_spec(package)
+    assert found is not None and found.submodule_search_locations, package
+    return Path(next(iter(found.submodule_search_locations)))
+
+
+def everything() -> tuple[Catalogue, dict[Path, bytes]]:
+    """The catalogue as declared, and every generated file of the checkout with its content; the lock too."""
+    catalogue, entries = declared()
+    out: dict[Path, bytes] = {lock_path(): text_of(entries)}
+    for backend in BACKENDS.values():
+        folder = _folder(backend.folder)
+        out |= {folder / name: data for name, data in backend.make(catalogue).items()}
+    return catalogue, out
+
+
+def stale(files: dict[Path, bytes]) -> list[Path]:
+    """The files that are missing or differ, and generated files that no back end makes any more."""
+    wrong = [path for path, data in files.items() if not path.exists() or path.read_bytes() != data]
+    for folder in {path.parent for path in files if path != lock_path()}:
+        wrong += [p for p in folder.glob("*.*") if p not in files and p.name not in KEPT]
+    return sorted(wrong)
+
+
+def write(files: dict[Path, bytes]) -> list[Path]:
+    """Bring the checkout up to date; returns what was changed or removed."""
+    changed = stale(files)
+    for path in changed:
+        if path in files:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(files[path])
+        else:
+            path.unlink()
+    return changed

@@ -1,0 +1,409 @@
+"""The intermediate representation: everything that `opalink.spec` declares, as frozen, typed values.
+
+This is what every back end reads. It knows nothing of construct; its canonical JSON is the export, and its
+SHA-256 the fingerprint of the protocol. Tables (statuses, timers, machines …) travel in the very records of
+`opalink.spec.form`; only layouts have a form of their own here.
+
+Plan: numbers · the other parts of a layout · layouts, spaces, envelopes, packets · the catalogue · JSON.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from fractions import Fraction
+from functools import cached_property
+
+import msgspec
+
+from opalink.spec.form import (
+    Channel,
+    Crc,
+    Form,
+    Gear,
+    Limit,
+    Machine,
+    Member,
+    Profile,
+    Record,
+    Requirement,
+    Role,
+    Status,
+    Timer,
+)
+
+# ── Parts of a layout ────────────────────────────────────────────────────────────────────────────────
+
+
+class Number(Record, frozen=True, tag="number"):
+    """An integer, little-endian where it fills bytes. `shift` is its place in a group of bits.
+
+    `choices` and `flags` name an enumeration or a set of flags. Without `lo` or `hi` the bits are the range."""
+
+    name: str
+    doc: str
+    bits: int
+    signed: bool = False
+    shift: int = 0
+    lo: int | None = None
+    hi: int | None = None
+    const: int | None = None
+    default: int = 0
+    unit: str = ""
+    scale: str = "1"
+    choices: str = ""
+    flags: str = ""
+    reserved: bool = False
+    req: tuple[str, ...] = ()
+    since: str = "1.0"
+
+    @property
+    def span(self) -> tuple[int, int]:
+        """Least and greatest number that the bits can hold."""
+        if self.signed:
+            return -(1 << self.bits - 1), (1 << self.bits - 1) - 1
+        return 0, (1 << self.bits) - 1
+
+    @property
+    def bounds(self) -> tuple[int, int]:
+        """Least and greatest legal number."""
+        lo, hi = self.span
+        if self.const is not None:
+            return self.const, self.const
+        return (lo if self.lo is None else self.lo), (hi if self.hi is None else self.hi)
+
+    @property
+    def checked(self) -> bool:
+        """Whether some number that the bits can hold is illegal."""
+        return self.bounds != self.span
+
+    @property
+    def factor(self) -> Fraction:
+        """The quantity in `unit` is the wire value times this."""
+        return Fraction(self.scale)
+
+    @property
+    def size(self) -> int:
+        return self.bits // 8
+
+
+class Bits(Record, frozen=True, tag="bits"):
+    """A word of bit fields, from the most significant down. Its fields stand in the value as if it were not."""
+
+    name: str
+    fields: tuple[Number, ...]
+
+    @property
+    def size(self) -> int:
+        return sum(f.bits for f in self.fields) // 8
+
+
+class Octets(Record, frozen=True, tag="octets"):
+    """A fixed number of bytes."""
+
+    name: str
+    doc: str
+    size: int
+    default: bytes = b""
+    req: tuple[str, ...] = ()
+    since: str = "1.0"
+
+
+class Blob(Record, frozen=True, tag="blob"):
+    """A count of `count` bytes, then `lo` to `hi` bytes; `text` marks UTF-8 for people."""
+
+    name: str
+    doc: str
+    count: int
+    lo: int
+    hi: int
+    text: bool = False
+
+
+class Raw(Record, frozen=True, tag="raw"):
+    """All bytes that are left: `lo` to `hi`."""
+
+    name: str
+    doc: str
+    lo: int
+    hi: int
+
+
+class Rows(Record, frozen=True, tag="rows"):
+    """A count of `count` bytes, then `lo` to `hi` rows of the layout named `row`."""
+
+    name: str
+    doc: str
+    count: int
+    lo: int
+    hi: int
+    row: str
+    req: tuple[str, ...] = ()
+
+
+class Tlvs(Record, frozen=True, tag="tlvs"):
+    """TLVs {tag u16, length u16, value} of a space, to the end of the body."""
+
+    name: str
+    doc: str
+    space: str
+
+
+Fixed = Number | Bits | Octets
+Part = Number | Bits | Octets | Blob | Raw | Rows | Tlvs
+PART_KINDS: tuple[type[Record], ...] = (Number, Bits, Octets, Blob, Raw, Rows, Tlvs)
+
+TLV_HEADER = 4
+
+
+def fields_of(parts: tuple[Part, ...]) -> Iterator[Number | Octets | Blob | Raw | Rows | Tlvs]:
+    """The fields of a value, in wire order: groups of bits opened up."""
+    for part in parts:
+        if isinstance(part, Bits):
+            yield from part.fields
+        else:
+            yield part
+
+
+# ── Layouts and what holds them ──────────────────────────────────────────────────────────────────────
+
+
+class Layout(Record, frozen=True):
+    """A body, the row of a list, or the value of a TLV; `name` is its value class."""
+
+    name: str
+    doc: str
+    parts: tuple[Part, ...]
+
+
+def lone_number(layout: Layout) -> Number | None:
+    """The number that a layout consists of, if of one number alone: such a TLV's value is that number."""
+    match layout.parts:
+        case (Number() as n,):
+            return n
+    return None
+
+
+class Choices(Record, frozen=True):
+    """An open enumeration."""
+
+    name: str
+    doc: str
+    members: tuple[Member, ...]
+
+
+class Flags(Record, frozen=True):
+    """Named bits, by position."""
+
+    name: str
+    doc: str
+    members: tuple[Member, ...]
+
+
+class TlvType(Record, frozen=True):
+    """A known tag of a space. Where its layout is one number alone, its value is that number."""
+
+    tag: int
+    name: str
+    doc: str
+    layout: str
+    needs: tuple[str, ...] = ()
+    access: str = ""
+    latency: int = 0
+
+
+class Space(Record, frozen=True):
+    """A namespace of TLV tags."""
+
+    name: str
+    doc: str
+    types: tuple[TlvType, ...]
+
+
+class Envelope(Record, frozen=True):
+    """A header, a payload of `size` bytes (None: as many as its field `length` says), and a CRC over both."""
+
+    name: str
+    doc: str
+    header: tuple[Part, ...]
+    size: int | None = None
+    crc: str = ""
+
+
+class Body(Record, frozen=True):
+    """A layout that travels outside a packet type, by name."""
+
+    name: str
+    layout: str
+
+
+class Packet(Record, frozen=True):
+    """A packet type; see `opalink.spec.dialect.Packet`. `forms` maps each form to the name of its layout."""
+
+    code: int
+    name: str
+    doc: str
+    group: str
+    channel: str
+    sender: Role
+    forms: dict[Form, str]
+    needs: tuple[str, ...] = ()
+    optional: bool = False
+    statuses: tuple[str, ...] = ()
+    lanes: tuple[str, ...] = ("laser",)
+
+    @property
+    def kind(self) -> str:
+        """The catalogue's word: a request with its response, or an event."""
+        return "request" if Form.REQUEST in self.forms else "event"
+
+    @property
+    def level(self) -> str:
+        """The catalogue's word: mandatory, conditional on a feature, or optional."""
+        return "optional" if self.optional else "conditional" if self.needs else "mandatory"
+
+
+class Group(Record, frozen=True):
+    """A chapter of the protocol."""
+
+    name: str
+    area: str
+    doc: str
+
+
+# ── The catalogue ────────────────────────────────────────────────────────────────────────────────────
+
+
+class Catalogue(Record, frozen=True, dict=True):
+    """Everything declared. Look-ups are by name and raise KeyError."""
+
+    version: str
+    groups: tuple[Group, ...]
+    packets: tuple[Packet, ...]
+    layouts: tuple[Layout, ...]
+    bodies: tuple[Body, ...] = ()
+    enums: tuple[Choices, ...] = ()
+    flags: tuple[Flags, ...] = ()
+    spaces: tuple[Space, ...] = ()
+    envelopes: tuple[Envelope, ...] = ()
+    crcs: tuple[Crc, ...] = ()
+    statuses: tuple[Status, ...] = ()
+    general: tuple[str, ...] = ()
+    timers: tuple[Timer, ...] = ()
+    limits: tuple[Limit, ...] = ()
+    channels: tuple[Channel, ...] = ()
+    gears: tuple[Gear, ...] = ()
+    machines: tuple[Machine, ...] = ()
+    profiles: tuple[Profile, ...] = ()
+    requirements: tuple[Requirement, ...] = ()
+
+    @cached_property
+    def layout(self) -> dict[str, Layout]:
+        return {x.name: x for x in self.layouts}
+
+    @cached_property
+    def packet(self) -> dict[str, Packet]:
+        return {x.name: x for x in self.packets}
+
+    @cached_property
+    def by_code(self) -> dict[int, Packet]:
+        return {x.code: x for x in self.packets}
+
+    @cached_property
+    def choices(self) -> dict[str, Choices]:
+        return {x.name: x for x in self.enums}
+
+    @cached_property
+    def flag_set(self) -> dict[str, Flags]:
+        return {x.name: x for x in self.flags}
+
+    @cached_property
+    def space(self) -> dict[str, Space]:
+        return {x.name: x for x in self.spaces}
+
+    @cached_property
+    def envelope(self) -> dict[str, Envelope]:
+        return {x.name: x for x in self.envelopes}
+
+    @cached_property
+    def body(self) -> dict[str, str]:
+        return {x.name: x.layout for x in self.bodies}
+
+    @cached_property
+    def status(self) -> dict[str, Status]:
+        return {x.name: x for x in self.statuses}
+
+    @cached_property
+    def timer(self) -> dict[str, Timer]:
+        return {x.name: x for x in self.timers}
+
+    @cached_property
+    def channel(self) -> dict[str, Channel]:
+        return {x.name: x for x in self.channels}
+
+    @cached_property
+    def group(self) -> dict[str, Group]:
+        return {x.name: x for x in self.groups}
+
+    @cached_property
+    def profile(self) -> dict[str, Profile]:
+        return {x.name: x for x in self.profiles}
+
+    @cached_property
+    def requirement(self) -> dict[str, Requirement]:
+        return {x.id: x for x in self.requirements}
+
+    @cached_property
+    def by_key(self) -> dict[str, Requirement]:
+        """The generated requirements, by what they follow from."""
+        return {x.key: x for x in self.requirements if x.key}
+
+    def error_layout(self, packet: Packet) -> str:
+        """The layout that answers a failed request: the type's own, or the common refusal."""
+        return packet.forms.get(Form.ERROR) or self.body["REFUSAL"]
+
+    def messages(self) -> Iterator[tuple[Packet, Form, Layout]]:
+        """Every form of every packet type with its layout, in order of declaration."""
+        for packet in self.packets:
+            for form, name in packet.forms.items():
+                yield packet, form, self.layout[name]
+
+    @cached_property
+    def sizes(self) -> dict[str, tuple[int, int]]:
+        """Least and greatest number of bytes of each layout; TLVs of unknown tags count nothing."""
+        return {x.name: self._extent(x.parts) for x in self.layouts}
+
+    def _extent(self, parts: tuple[Part, ...]) -> tuple[int, int]:
+        least = most = 0
+        for p in parts:
+            match p:
+                case Number() | Bits() | Octets():
+                    lo = hi = p.size
+                case Blob():
+                    lo, hi = p.count + p.lo, p.count + p.hi
+                case Raw():
+                    lo, hi = p.lo, p.hi
+                case Rows():
+                    row = self._extent(self.layout[p.row].parts)
+                    lo, hi = p.count + p.lo * row[0], p.count + p.hi * row[1]
+                case Tlvs():
+                    lo = 0
+                    hi = sum(
+                        TLV_HEADER + self._extent(self.layout[t.layout].parts)[1] for t in self.space[p.space].types
+                    )
+            least, most = least + lo, most + hi
+        return least, most
+
+    # ── JSON ──
+
+    def to_json(self) -> bytes:
+        """Canonical JSON: one value has one text."""
+        return msgspec.json.format(msgspec.json.encode(self, order="deterministic"), indent=1) + b"\n"
+
+    @classmethod
+    def from_json(cls, data: bytes) -> "Catalogue":
+        """Raises msgspec.ValidationError, naming the path, for anything that is not an export."""
+        return msgspec.json.decode(data, type=cls)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of the canonical JSON."""
+        return hashlib.sha256(self.to_json()).hexdigest()

@@ -1,0 +1,1 @@
+"""The bench binding over whatever carries bytes: TCP, UNIX sockets, standard input and output, in process."""

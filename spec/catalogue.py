@@ -1,0 +1,97 @@
+"""The catalogue: everything that is declared, gathered. Nothing is declared here.
+
+Plan: tables · chapters and machines · layouts.
+
+Whoever derives something from the specification reads this module, and `opalink.protocol.ir` is the first to do so.
+The order is that of the document; it changes no meaning.
+"""
+
+from typing import Final
+
+from opalink.spec import (
+    attach,
+    bench,
+    capture,
+    capture_machine,
+    codes,
+    descriptor,
+    dialect,
+    frame,
+    frame_machine,
+    lens,
+    limits,
+    link,
+    link_machine,
+    management,
+    power,
+    power_machine,
+    properties,
+    realtime,
+    security,
+    security_machine,
+    timers,
+    wire,
+)
+from opalink.spec import features as _features
+from opalink.spec import profiles as _profiles
+from opalink.spec.dialect import Body, Envelope, Flags, Group, Space
+from opalink.spec.form import Channel, Crc, Gear, Limit, Machine, Profile, Status, Timer
+
+# ── Tables ───────────────────────────────────────────────────────────────────────────────────────────
+
+VERSION: Final = f"{limits.VERSION_MAJOR}.{limits.VERSION_MINOR}"
+
+CRCS: Final[tuple[Crc, ...]] = wire.CRCS
+STATUSES: Final[tuple[Status, ...]] = codes.STATUSES
+GENERAL: Final[tuple[Status, ...]] = codes.GENERAL
+TIMERS: Final[tuple[Timer, ...]] = timers.TIMERS
+LIMITS: Final[tuple[Limit, ...]] = (*limits.LIMITS, *bench.LIMITS)
+CHANNELS: Final[tuple[Channel, ...]] = limits.CHANNELS
+GEARS: Final[tuple[Gear, ...]] = limits.GEARS
+FEATURES: Final[Flags] = _features.FEATURES
+PROFILES: Final[tuple[Profile, ...]] = _profiles.PROFILES
+
+# ── Chapters and machines ────────────────────────────────────────────────────────────────────────────
+
+GROUPS: Final[tuple[Group, ...]] = (
+    wire.GROUP,
+    attach.GROUP,
+    link.GROUP,
+    management.GROUP,
+    descriptor.GROUP,
+    properties.GROUP,
+    security.GROUP,
+    power.GROUP,
+    realtime.GROUP,
+    capture.GROUP,
+    frame.GROUP,
+    lens.GROUP,
+    bench.GROUP,
+)
+
+MACHINES: Final[tuple[Machine, ...]] = (
+    *attach.MACHINES,
+    *link_machine.MACHINES,
+    *security_machine.MACHINES,
+    *power_machine.MACHINES,
+    *capture_machine.MACHINES,
+    *frame_machine.MACHINES,
+)
+
+# ── Layouts: packets are in the groups; these stand outside them ─────────────────────────────────────
+
+ENVELOPES: Final[tuple[Envelope, ...]] = (wire.PACKET, wire.FLIT, wire.SIDEBAND, bench.RECORD)
+
+SPACES: Final[tuple[Space, ...]] = (
+    dialect.EXTENSIONS,
+    properties.PROPERTIES,
+    descriptor.RECORDS,
+    bench.OPERATIONS,
+    bench.ANSWERS,
+)
+
+BODIES: Final[dict[str, tuple[Body, str]]] = {
+    "REFUSAL": (wire.REFUSAL, wire.REFUSAL.doc),
+    "DESCRIPTOR": (descriptor.DESCRIPTOR, descriptor.DESCRIPTOR.doc),
+    **bench.BODIES,
+}
