@@ -18,7 +18,7 @@ Files = dict[str, bytes]
 
 
 class Backend(Struct, frozen=True):
-    """`folder` is the sub-package whose files it owns in the checkout."""
+    """`folder` is the sub-package, or the folder of the checkout, whose files it owns."""
 
     name: str
     doc: str
@@ -42,12 +42,19 @@ def _vectors(catalogue: Catalogue) -> Files:
     return files(catalogue)
 
 
+def _picture(catalogue: Catalogue) -> Files:
+    from opalink.protocol.generate.picture import files
+
+    return files(catalogue)
+
+
 BACKENDS = {
     b.name: b
     for b in (
         Backend("python", "frozen value classes and a straight-line codec", _python, "opalink.protocol.packets"),
         Backend("json", "the canonical export", _export, "opalink.protocol.exports"),
         Backend("vectors", "positive and negative samples of every packet", _vectors, "opalink.protocol.exports"),
+        Backend("picture", "one picture of the protocol", _picture, "docs/_generated"),
     )
 }
 
@@ -55,10 +62,16 @@ BACKENDS = {
 KEPT = ("__init__.py", "requirements.lock")  # beside generated files
 
 
-def _folder(package: str) -> Path:
-    """Where a package is, found without importing it: it may be what is about to be repaired."""
-    found = find_spec(package)
-    assert found is not None and found.submodule_search_locations, package
+def _folder(place: str) -> Path:
+    """A package's folder, found without importing it (it may be what is to be repaired); or one of the checkout."""
+    if "/" in place:
+        root = find_spec("opalink")
+        assert root is not None
+        assert root.submodule_search_locations
+        return Path(next(iter(root.submodule_search_locations))).parent / place
+    found = find_spec(place)
+    assert found is not None
+    assert found.submodule_search_locations
     return Path(next(iter(found.submodule_search_locations)))
 
 
