@@ -2,6 +2,7 @@
 
 import json
 import sys
+from errno import ENAMETOOLONG
 from pathlib import Path
 
 import click
@@ -15,26 +16,35 @@ class NoInput(click.ClickException):
     exit_code = 5
 
 
+def _content(argument: str) -> bytes | None:
+    """What a file, or standard input, holds; None if the argument names neither. Nothing at all is an error."""
+    try:
+        if argument != "-" and not Path(argument).is_file():
+            return None
+        raw = sys.stdin.buffer.read() if argument == "-" else Path(argument).read_bytes()
+    except OSError as error:
+        if error.errno == ENAMETOOLONG:  # what was given is a packet, and no file has such a name
+            return None
+        raise NoInput(f"{argument!r} cannot be read: {error.strerror}.") from None
+    if not raw.strip():
+        raise NoInput(f"{argument!r} is empty.")
+    return raw
+
+
 def _packets(argument: str) -> list[bytes]:
     """The packets that an argument means: hexadecimal, or a file of it (a packet a line) or of one packet's bytes."""
-    if argument == "-":
-        raw = sys.stdin.buffer.read()
-    elif Path(argument).is_file():
-        raw = Path(argument).read_bytes()
-    else:
+    raw = _content(argument)
+    if raw is None:
         digits = "".join(argument.split()).removeprefix("0x")
         if not digits or set(digits) - _HEX or len(digits) % 2:
             raise click.UsageError(f"{argument!r} is neither a file nor an even number of hexadecimal digits.")
         return [bytes.fromhex(digits)]
-    lines = raw.split(b"\n")
-    if raw.strip() and not set(raw.decode("latin-1")) - _HEX - set(" \t\r\n"):
-        try:
-            return [bytes.fromhex(line.decode()) for line in lines if line.strip()]
-        except ValueError:
-            raise click.UsageError(f"{argument!r} has a line with an odd number of hexadecimal digits.") from None
-    if not raw:
-        raise NoInput(f"{argument!r} is empty.")
-    return [raw]
+    if set(raw.decode("latin-1")) - _HEX - set(" \t\r\n"):
+        return [raw]
+    try:
+        return [bytes.fromhex(line.decode()) for line in raw.split(b"\n") if line.strip()]
+    except ValueError:
+        raise click.UsageError(f"{argument!r} has a line with an odd number of hexadecimal digits.") from None
 
 
 @click.command()
@@ -42,8 +52,9 @@ def _packets(argument: str) -> list[bytes]:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a packet.")
 @click.option("--no-crc", is_flag=True, help="Do not check the CRC.")
 def decode(packet: str, as_json: bool, no_crc: bool) -> None:
-    """Show PACKET: hexadecimal, a file of hexadecimal (a packet a line) or of one packet's bytes, or - for input.
+    """Packets as a readable tree or as JSON.
 
+    PACKET is hexadecimal, a file of hexadecimal (a packet a line) or of one packet's bytes, or - for standard input.
     What does not decode is reported with the field and its offset, and makes the exit code 1.
     """
     from opalink.protocol import codec, text
@@ -71,8 +82,9 @@ def decode(packet: str, as_json: bool, no_crc: bool) -> None:
 @click.option("--form", help="request, response, error or event; the type's first unless given.")
 @click.option("--txn", type=int, help="Transaction number.")
 def encode(packet: str, fields: tuple[str, ...], form: str | None, txn: int | None) -> None:
-    """Print PACKET as hexadecimal: JSON as `opalink decode --json` writes it, a file of that, or - for input.
+    """Packets from JSON, as hexadecimal.
 
+    PACKET is JSON as `opalink decode --json` writes it, a file of that (a packet a line), or - for standard input.
     A packet type with fields works too: opalink encode PWR_REQUEST object=2 max=500
     """
     from opalink.protocol import codec, text
@@ -88,27 +100,26 @@ def _values(packet: str, fields: tuple[str, ...], form: str | None, txn: int | N
     from opalink.protocol.ir.load import catalogue
 
     if packet in catalogue().packet:
-        body = {}
-        for field in fields:
-            name, equals, value = field.partition("=")
-            if not equals:
-                raise click.UsageError(f"{field!r} is not of the form field=value.")
-            try:
-                body[name] = json.loads(value)
-            except ValueError:
-                body[name] = value
         header = {} if txn is None else {"txn": txn}
-        return [{"packet": packet, "form": form, "header": header, "body": body}]
-    if packet == "-":
-        source = sys.stdin.read()
-    elif Path(packet).is_file():
-        source = Path(packet).read_text()
-    else:
-        source = packet
+        return [{"packet": packet, "form": form, "header": header, "body": dict(map(_assignment, fields))}]
+    if fields or form or txn is not None:
+        raise click.UsageError(f"Fields, --form and --txn go with a packet type, and {packet!r} is none.")
+    content = _content(packet)
+    source = packet if content is None else content
     try:
         return [json.loads(line) for line in source.splitlines() if line.strip()]
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise click.UsageError(f"{packet!r} is neither a packet type, nor a file, nor JSON: {error}.") from None
+
+
+def _assignment(field: str) -> tuple[str, object]:
+    name, equals, value = field.partition("=")
+    if not equals:
+        raise click.UsageError(f"{field!r} is not of the form field=value.")
+    try:
+        return name, json.loads(value)
+    except (ValueError, RecursionError):
+        return name, value
 
 
 @click.command()
@@ -116,27 +127,28 @@ def _values(packet: str, fields: tuple[str, ...], form: str | None, txn: int | N
 @click.argument("out", required=False, type=click.Path(file_okay=False, path_type=Path))
 @click.option("--check", is_flag=True, help="Change nothing; exit 1 if a file would change.")
 def generate(backend: str, out: Path | None, check: bool) -> None:
-    """Run BACKEND into the folder OUT; `all` without OUT brings the checkout's generated files up to date."""
+    """Run a back end, or bring all generated files up to date.
+
+    BACKEND writes into the folder OUT; `all`, without OUT, into the checkout.
+    """
     from opalink.protocol.generate import registry
     from opalink.protocol.ir.diagnostics import SpecError
 
     try:
         if backend == "all" and out is None:
-            _, files = registry.everything()
-            changed = registry.stale(files) if check else registry.write(files)
-            for path in changed:
-                click.echo(f"{'stale' if check else 'wrote'} {path}")
-            click.echo(f"{len(files)} generated files, {len(changed)} {'stale' if check else 'changed'}.")
-            sys.exit(1 if check and changed else 0)
-        if backend not in registry.BACKENDS or out is None:
+            files = registry.everything()
+            changed = registry.stale(files) + registry.leftovers(files)
+        elif backend in registry.BACKENDS and out is not None:
+            files = registry.made(backend, out)
+            changed = registry.stale(files)
+        else:
             known = ", ".join(registry.BACKENDS)
             raise click.UsageError(f"Give a back end ({known}) and a folder, or `all` alone.")
-        from opalink.protocol.ir.load import declared
-
-        made = registry.BACKENDS[backend].make(declared()[0])
     except SpecError as error:
         raise click.ClickException(str(error)) from None
-    out.mkdir(parents=True, exist_ok=True)
-    for name, data in made.items():
-        (out / name).write_bytes(data)
-    click.echo(f"{len(made)} files in {out}.")
+    if not check:
+        registry.write(files, changed)
+    for path in changed:
+        click.echo(f"{'stale' if check else 'wrote' if path in files else 'removed'} {path}")
+    click.echo(f"{len(files)} generated files, {len(changed)} {'stale' if check else 'changed'}.")
+    sys.exit(1 if check and changed else 0)

@@ -99,14 +99,14 @@ def refuse(value: Any, cls: type, run: Run) -> NoReturn:
     if type(value) is not cls:
         raise EncodeError("", f"is {type(value).__name__}, must be {cls.__name__}")
     for item in run:
+        if item.const is not None:
+            continue  # the value has no say in it
         field = getattr(value, item.name)
         if item.octets:
             if not isinstance(field, (bytes, bytearray)) or len(field) != item.size:
                 raise EncodeError(item.name, f"must be {item.size} bytes")
         elif not isinstance(field, int):
             raise EncodeError(item.name, f"is {type(field).__name__}, must be an integer")
-        elif item.const is not None and field != item.const:
-            raise EncodeError(item.name, f"is {field}, must be {item.const}")
         elif not item.lo <= field <= item.hi:
             raise EncodeError(item.name, f"is {field}, must be {item.lo} to {item.hi}")
     raise AssertionError("a run without fault was refused")
@@ -114,10 +114,11 @@ def refuse(value: Any, cls: type, run: Run) -> NoReturn:
 
 def counted(data: Any, name: str, size: int, lo: int, hi: int) -> bytes:
     """Counted bytes: the count in `size` bytes, then the data."""
-    return len(checked(data, name, lo, hi)).to_bytes(size, "little") + data
+    found = checked(data, name, lo, hi)
+    return len(found).to_bytes(size, "little") + found
 
 
-def checked(data: Any, name: str, lo: int, hi: int) -> Any:
+def checked(data: Any, name: str, lo: int, hi: int) -> Buffer:
     """Raw data, if it is bytes of a legal length."""
     if not isinstance(data, (bytes, bytearray, memoryview)):
         raise EncodeError(name, f"is {type(data).__name__}, must be bytes")
@@ -182,17 +183,18 @@ def encode_tlvs(tlvs: Any, name: str, known: TagTable) -> bytes:
         try:
             if type(tlv) is not Tlv:
                 raise EncodeError("", f"is {type(tlv).__name__}, must be Tlv")
-            entry = known.get(tlv.tag)
+            tag: Any = tlv.tag
+            if not (isinstance(tag, int) and 0 <= tag <= 0xFFFF):
+                raise EncodeError("tag", f"is {tag}, must be 0 to 65535")
+            entry = known.get(tag)
             value = tlv.value if entry is None or isinstance(tlv.value, bytes) else entry[3](tlv.value)
             if not isinstance(value, bytes):
                 raise EncodeError("value", f"is {type(value).__name__}, must be bytes under an unknown tag")
             if len(value) > 0xFFFF:
                 raise EncodeError("value", f"has {len(value)} bytes, must have 0 to 65535")
-            if not (isinstance(tlv.tag, int) and 0 <= tlv.tag <= 0xFFFF):
-                raise EncodeError("tag", f"is {tlv.tag}, must be 0 to 65535")
         except EncodeError as error:
             raise error.under(f"{name}[{i}]") from None
-        out.append(_TLV.pack(tlv.tag, len(value)) + value)
+        out.append(_TLV.pack(tag, len(value)) + value)
     return b"".join(out)
 
 

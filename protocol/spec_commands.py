@@ -30,7 +30,7 @@ def _field_json(f: ir.Part) -> dict[str, Any]:
 
 def packet_json(c: ir.Catalogue, p: ir.Packet) -> dict[str, Any]:
     """What machines read of a packet type; `size` and `fields` are those of its first form."""
-    first = next(iter(p.forms.values()))
+    forms = {form: _layout_json(c, name) for form, name in p.forms.items()}
     return {
         "code": p.code,
         "name": p.name,
@@ -41,16 +41,15 @@ def packet_json(c: ir.Catalogue, p: ir.Packet) -> dict[str, Any]:
         "needs": list(p.needs),
         "channel": p.channel,
         "lanes": list(p.lanes),
-        "size": dict(zip(("min", "max"), c.sizes[first], strict=True)),
-        "fields": [_field_json(f) for f in ir.fields_of(c.layout[first].parts)],
-        "forms": {
-            form: {
-                "size": dict(zip(("min", "max"), c.sizes[name], strict=True)),
-                "fields": [_field_json(f) for f in ir.fields_of(c.layout[name].parts)],
-            }
-            for form, name in p.forms.items()
-        },
+        **next(iter(forms.values())),
+        "forms": forms,
     }
+
+
+def _layout_json(c: ir.Catalogue, name: str) -> dict[str, Any]:
+    least, most = c.sizes[name]
+    fields = [_field_json(f) for f in ir.fields_of(c.layout[name].parts)]
+    return {"size": {"min": least, "max": most}, "fields": fields}
 
 
 TABLES = (
@@ -97,7 +96,11 @@ def list_(table: str, as_json: bool) -> None:
 
 
 def _edges(t: Timer) -> tuple[str, str, str]:
-    return tuple("–" if x is None else f"{x / 1e6:g} ms" for x in (t.min, t.nominal, t.max))  # type: ignore[return-value]
+    return _ms(t.min), _ms(t.nominal), _ms(t.max)
+
+
+def _ms(ns: int | None) -> str:
+    return "–" if ns is None else f"{ns / 1e6:g} ms"
 
 
 # ── show ─────────────────────────────────────────────────────────────────────────────────────────────

@@ -7,6 +7,7 @@ Plan: JSON out · JSON in · the tree.
 """
 
 from collections.abc import Iterator
+from enum import IntEnum
 from fractions import Fraction
 from typing import Any
 
@@ -15,6 +16,7 @@ from opalink.protocol import codec
 from opalink.protocol.errors import EncodeError
 from opalink.protocol.ir import model as ir
 from opalink.protocol.ir.load import catalogue
+from opalink.protocol.ir.write import header_of
 from opalink.protocol.runtime import Tlv
 from opalink.spec.form import Form
 
@@ -31,23 +33,21 @@ def form_of(packet: codec.Packet) -> Form:
 
 def layout_of(packet: codec.Packet) -> ir.Layout | None:
     """The layout of a packet's payload; None where its type or form is unknown."""
-    declared = catalogue().by_code.get(packet.type)
-    if declared is None or isinstance(packet.body, bytes):
-        return None
-    return catalogue().layout[type(packet.body).__name__]
+    return catalogue().layout.get(type(packet.body).__name__)
 
 
 # ── JSON out ─────────────────────────────────────────────────────────────────────────────────────────
 
 
 def to_json(packet: codec.Packet) -> dict[str, Any]:
-    """A packet as JSON can carry it: {"packet", "form", "header", "body"}."""
-    declared = catalogue().by_code.get(packet.type)
-    header = {name: _named(getattr(packet, name)) for name in HEADER[1:] if getattr(packet, name)}
-    header |= {} if declared else {"type": int(packet.type)}
+    """A packet as JSON can carry it: {"packet", "form", "header", "body"}; a body without layout is hexadecimal."""
+    declared, form = catalogue().by_code.get(packet.type), form_of(packet)
+    implied = header_of(catalogue(), declared, form) if declared else {}
+    fields = {name: getattr(packet, name) for name in HEADER}
+    header = {k: _named(v) for k, v in fields.items() if v != implied.get(k, 0) or (v and k != "type")}
     layout = layout_of(packet)
-    body = packet.body.hex() if layout is None else value_to_json(layout, packet.body)
-    return {"packet": declared.name if declared else None, "form": form_of(packet), "header": header, "body": body}
+    body = bytes(packet.body).hex() if layout is None else value_to_json(layout, packet.body)
+    return {"packet": declared.name if declared else None, "form": form, "header": header, "body": body}
 
 
 def _named(value: int) -> int | str:
@@ -57,8 +57,6 @@ def _named(value: int) -> int | str:
 
 def value_to_json(layout: ir.Layout, value: Any) -> Any:
     """A value class as an object, by its layout."""
-    if ir.lone_number(layout) and not hasattr(value, "__struct_fields__"):
-        return _named(value)
     out: dict[str, Any] = {}
     for f in ir.fields_of(layout.parts):
         if isinstance(f, ir.Number) and f.const is not None:
@@ -91,7 +89,11 @@ def _tlv_to_json(space: str, tlv: Tlv) -> dict[str, Any]:
     known = next((t for t in catalogue().space[space].types if t.tag == tlv.tag), None)
     if known is None or isinstance(tlv.value, bytes):
         return {"tag": int(tlv.tag), "value": bytes(tlv.value).hex()}
-    return {"tag": known.name, "value": value_to_json(catalogue().layout[known.layout], tlv.value)}
+    layout = catalogue().layout[known.layout]
+    return {
+        "tag": known.name,
+        "value": _named(tlv.value) if ir.lone_number(layout) else value_to_json(layout, tlv.value),
+    }
 
 
 # ── JSON in ──────────────────────────────────────────────────────────────────────────────────────────
@@ -103,46 +105,52 @@ def from_json(data: Any) -> codec.Packet:
         raise EncodeError("", "a packet is an object with packet, form, header and body")
     unknown = data.keys() - {"packet", "form", "header", "body"}
     if unknown:
-        raise EncodeError(sorted(unknown)[0], "is no part of a packet")
-    header = dict(data.get("header") or {})
+        raise EncodeError(min(unknown), "is no part of a packet")
+    header, body = _header(data.get("header")), data.get("body")
     if data.get("packet") is None:
-        return codec.Packet(**_header(header), body=_hex(data.get("body", ""), "body"))
-    declared = catalogue().packet.get(data["packet"])
+        return codec.Packet(**header, body=_hex("" if body is None else body, "body"))
+    declared = next((p for p in catalogue().packets if p.name == data["packet"]), None)
     if declared is None:
         raise EncodeError("packet", f"{data['packet']!r} is no packet type")
-    form = data.get("form") or next(iter(declared.forms))
-    if form != Form.ERROR and form not in declared.forms:
-        raise EncodeError("form", f"{declared.name} has no form {form!r}")
-    name = catalogue().error_layout(declared) if form == Form.ERROR else declared.forms[Form(form)]
-    rsp = form in (Form.RESPONSE, Form.ERROR)
-    status = "BAD_VALUE" if form == Form.ERROR else 0
-    given = {"type": declared.name, "vc": declared.channel, "rsp": int(rsp), "status": status}
-    given |= {"txn": int(form != Form.EVENT)} | header
-    return codec.Packet(**_header(given), body=value_from_json(catalogue().layout[name], data.get("body") or {}, ""))
+    try:
+        form = next(iter(declared.forms)) if data.get("form") is None else Form(data["form"])
+    except ValueError:
+        raise EncodeError("form", f"{data['form']!r} is not one of {', '.join(Form)}") from None
+    header = header_of(catalogue(), declared, form) | header
+    if isinstance(body, str):
+        return codec.Packet(**header, body=_hex(body, "body"))
+    layouts = dict(declared.forms)
+    if Form.REQUEST in layouts:
+        layouts.setdefault(Form.ERROR, catalogue().error_layout(declared))
+    if form not in layouts:
+        raise EncodeError("form", f"{declared.name} has no form {form.value!r}")
+    layout = catalogue().layout[layouts[form]]
+    return codec.Packet(**header, body=value_from_json(layout, {} if body is None else body, ""))
 
 
-_HEADER_ENUMS = {"type": codec.PacketType, "status": codec.Status, "vc": codec.VirtualChannel}
+_HEADER_ENUMS: dict[str, type[IntEnum]] = {
+    "type": codec.PacketType,
+    "status": codec.Status,
+    "vc": codec.VirtualChannel,
+}
 
 
-def _header(given: dict[str, Any]) -> dict[str, Any]:
+def _header(given: Any) -> dict[str, Any]:
+    if not isinstance(given, (dict, type(None))):
+        raise EncodeError("header", f"is {type(given).__name__}, must be an object")
     out = {}
-    for name, value in given.items():
+    for name, value in (given or {}).items():
         if name not in HEADER:
             raise EncodeError(f"header.{name}", "is no header field")
-        if isinstance(value, str):
-            members = _HEADER_ENUMS.get(name, {})
-            if not (isinstance(members, type) and value in members.__members__):
-                raise EncodeError(f"header.{name}", f"{value!r} is no name for it")
-            value = members[value]
-        out[name] = value
+        known = _HEADER_ENUMS[name].__members__ if name in _HEADER_ENUMS else {}
+        if isinstance(value, str) and value not in known:
+            raise EncodeError(f"header.{name}", f"{value!r} is no name for it")
+        out[name] = known[value] if isinstance(value, str) else value
     return out
 
 
 def value_from_json(layout: ir.Layout, data: Any, path: str) -> Any:
     """A value class from an object; fields left out have their defaults."""
-    number = ir.lone_number(layout)
-    if number and not isinstance(data, dict):
-        return _number(number, data, path)
     if not isinstance(data, dict):
         raise EncodeError(path, f"is {type(data).__name__}, must be an object")
     fields = {f.name: f for f in ir.fields_of(layout.parts) if not (isinstance(f, ir.Number) and f.const is not None)}
@@ -160,7 +168,7 @@ def _field(f: ir.Part, value: Any, path: str) -> Any:
         case ir.Number():
             return _number(f, value, path)
         case ir.Blob(text=True) if isinstance(value, str) and not value.startswith("hex:"):
-            return value.encode()
+            return _utf8(value, path)
         case ir.Octets() | ir.Blob() | ir.Raw():
             return _hex(value.removeprefix("hex:") if isinstance(value, str) else value, path)
         case ir.Rows(row=row):
@@ -168,6 +176,13 @@ def _field(f: ir.Part, value: Any, path: str) -> Any:
         case ir.Tlvs(space=space):
             return tuple(_tlv(space, x, f"{path}[{i}]") for i, x in _listed(value, path))
     raise AssertionError(f)
+
+
+def _utf8(text: str, path: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        raise EncodeError(path, "must be text that UTF-8 can carry") from None
 
 
 def _number(f: ir.Number, value: Any, path: str) -> int:
@@ -205,7 +220,10 @@ def _tlv(space: str, data: Any, path: str) -> Tlv:
         return Tlv(tag, _hex(value, f"{path}.value"))
     if isinstance(tag, int):  # a known tag by its number: its bytes as they are
         return Tlv(tag, _hex(value, f"{path}.value"))
-    return Tlv(known.tag, value_from_json(catalogue().layout[known.layout], value, f"{path}.value"))
+    layout = catalogue().layout[known.layout]
+    number = ir.lone_number(layout)
+    inner = f"{path}.value"
+    return Tlv(known.tag, _number(number, value, inner) if number else value_from_json(layout, value, inner))
 
 
 # ── The tree ─────────────────────────────────────────────────────────────────────────────────────────
@@ -237,11 +255,6 @@ def _label(value: int) -> str:
 
 
 def _lines(layout: ir.Layout, value: Any, pad: str) -> Iterator[str]:
-    if ir.lone_number(layout):
-        number = ir.lone_number(layout)
-        assert number is not None
-        yield f"{pad}{quantity(number, value)}"
-        return
     for f in ir.fields_of(layout.parts):
         if isinstance(f, ir.Number) and f.const is not None:
             continue
@@ -260,14 +273,20 @@ def _lines(layout: ir.Layout, value: Any, pad: str) -> Iterator[str]:
                     yield from _lines(catalogue().layout[f.row], row, pad + "  ")
             case ir.Tlvs():
                 for tlv in v:
-                    known = next((t for t in catalogue().space[f.space].types if t.tag == tlv.tag), None)
-                    if known is None or isinstance(tlv.value, bytes):
-                        yield f"{pad}{f.name}: tag {int(tlv.tag):#06x} = {_dump(tlv.value)}"
-                    else:
-                        inner = list(_lines(catalogue().layout[known.layout], tlv.value, pad + "  "))
-                        lone = ir.lone_number(catalogue().layout[known.layout])
-                        yield f"{pad}{known.name}" + (f" = {inner[0].strip()}" if lone else "")
-                        yield from inner if not lone else ()
+                    yield from _tlv_lines(f, tlv, pad)
+
+
+def _tlv_lines(f: ir.Tlvs, tlv: Tlv, pad: str) -> Iterator[str]:
+    known = next((t for t in catalogue().space[f.space].types if t.tag == tlv.tag), None)
+    if known is None or isinstance(tlv.value, bytes):
+        yield f"{pad}{f.name}: tag {int(tlv.tag):#06x} = {_dump(tlv.value)}"
+        return
+    layout = catalogue().layout[known.layout]
+    if number := ir.lone_number(layout):
+        yield f"{pad}{known.name} = {quantity(number, tlv.value)}"
+    else:
+        yield f"{pad}{known.name}"
+        yield from _lines(layout, tlv.value, pad + "  ")
 
 
 def quantity(f: ir.Number, value: int) -> str:

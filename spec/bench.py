@@ -39,7 +39,7 @@ from opalink.spec.dialect import (
 )
 from opalink.spec.form import Kind, Level, Limit, Testability
 from opalink.spec.lens import ControlAction, ControlId
-from opalink.spec.limits import PACKET_OVERHEAD
+from opalink.spec.limits import PACKET_OVERHEAD, STACK_ELEMENTS
 from opalink.spec.management import MachineReport
 
 GROUP: Final = Group("bench", area="BEN", channel="LINK", doc="The binding between a tester and an implementation.")
@@ -163,7 +163,7 @@ _operation(
     13,
     "stack",
     "Have passive elements stand upon the module.",
-    f("elements", u8, "How many.", hi=8),
+    f("elements", u8, "How many.", hi=STACK_ELEMENTS),
     needs=("STACK",),
 )
 _operation(
@@ -286,8 +286,8 @@ _must(1, "An implementation MUST answer each BIND record with one BIND record.")
 _must(2, "An implementation MUST NOT send a record before it has received a BIND record.", test=_SEEN)
 _must(
     3,
-    "An implementation MUST ignore all records but BIND until one has named exactly one plane and exactly one clock of "
-    "those that the implementation offers.",
+    "An implementation MUST ignore all records but BIND unless the last one named exactly one plane and exactly one clock "
+    "of those that the implementation offers.",
 )
 _must(4, "An implementation MUST be, after a BIND record, as after a cold reset with the contacts open.")
 _must(5, "An implementation MUST close a connection that brings a record above the limit.", kind=Kind.ROBUSTNESS)

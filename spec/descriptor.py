@@ -37,6 +37,7 @@ from opalink.spec.dialect import (
 )
 from opalink.spec.features import FEATURES
 from opalink.spec.form import Role, Testability
+from opalink.spec.limits import CALIBRATION_BYTES, STACK_ELEMENTS
 
 GROUP: Final = Group("descriptor", area="DSC", channel="CONTROL", doc="What a module says of itself.")
 
@@ -232,7 +233,7 @@ _record(
     f("thickness", i32, "How far it moves what stands upon it from the phone.", unit="um"),
     f("density", i16, "Light that it takes away.", unit="OD", scale="0.001"),
     f("kinds", u32, "What it can see.", flags=ElementKinds),
-    f("elements", u8, "How many elements it can see at once.", hi=8),
+    f("elements", u8, "How many elements it can see at once.", hi=STACK_ELEMENTS),
     needs=("STACK",),
 )
 
@@ -242,7 +243,7 @@ CalibrationObject: Final = row(
     "CalibrationObject",
     "An object that DESC_READ reads.",
     f("object", u16, "Which.", choices=management.DescriptorObject),
-    f("size", u32, "Bytes of it.", unit="B"),
+    f("size", u32, "Bytes of it.", unit="B", hi=CALIBRATION_BYTES),
     f("sha256", octets(32), "SHA-256 of it."),
     f("temperature", i16, "At which it was measured.", unit="degC", scale="0.1"),
     f("measured", u16, "When it was measured, counted from 1970-01-01.", unit="d"),

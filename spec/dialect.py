@@ -11,7 +11,6 @@ Plan: integers · fields · enumerations and flags · counted parts · TLV space
 envelopes with their CRC.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, Final, Literal
@@ -19,6 +18,7 @@ from typing import Any, Final, Literal
 import construct as c
 from construct.core import Renamed
 
+from opalink.spec.crc import reference_crc
 from opalink.spec.form import Crc, Form, Level, Member, Requirement, Role, Status, Testability
 from opalink.spec.form import Kind as RequirementKind
 
@@ -124,7 +124,8 @@ def f(
 def _nearest_to_zero(m: Meta) -> int:
     if m.const is not None:
         return m.const
-    return max(m.lo or 0, min(0, m.hi if m.hi is not None else 0))
+    nearest = 0 if m.hi is None else min(0, m.hi)
+    return nearest if m.lo is None else max(m.lo, nearest)
 
 
 def rsvd(name: str, subcon: c.Construct | int) -> Field:
@@ -269,7 +270,7 @@ def rows(
     name: str, of: Row, doc: str, *, hi: int, lo: int = 0, count: c.Construct = u8, req: tuple[str, ...] = ()
 ) -> Field:
     """A counted list of `lo` to `hi` rows."""
-    default = [{} for _ in range(lo)]
+    default: list[dict[str, Any]] = [{} for _ in range(lo)]
     return Field(name, c.Default(Rows(count, of, lo, hi), default), doc, Meta(req=req))
 
 
@@ -308,8 +309,9 @@ class Space:
     records: list[TlvRecord] = field(default_factory=list)
 
     def record(self, tag: int, name: str, doc: str, *members: Field, needs: tuple[str, ...] = ()) -> TlvRecord:
-        """A TLV whose value is a body."""
-        return self._add(TlvRecord(tag, name, doc, body(*members).schema, needs))
+        """A TLV whose value is a body. What extends a body is not extended itself, or TLVs would nest without end."""
+        schema = body(*members, extended=self is not EXTENSIONS).schema
+        return self._add(TlvRecord(tag, name, doc, schema, needs))
 
     def prop(
         self,
@@ -354,12 +356,15 @@ class Tlvs(c.Construct):
         return found
 
     def _build(self, obj: Any, stream: Any, context: Any, path: str) -> Any:
-        for tlv in obj:
-            schema = self._known(tlv["tag"])
-            value = schema.build(tlv["value"]) if schema and not isinstance(tlv["value"], bytes) else tlv["value"]
-            u16._build(tlv["tag"], stream, context, path)
-            u16._build(len(value), stream, context, path)
-            c.stream_write(stream, value, len(value), path)
+        for i, tlv in enumerate(obj):
+            here, schema, value = f"{path} -> {i}", self._known(tlv["tag"]), tlv["value"]
+            if schema and not isinstance(value, bytes):
+                inner = c.io.BytesIO()
+                schema._build(value, inner, context, here)
+                value = inner.getvalue()
+            u16._build(tlv["tag"], stream, context, here)
+            u16._build(len(value), stream, context, here)
+            c.stream_write(stream, value, len(value), here)
         return obj
 
 
@@ -382,10 +387,10 @@ class Body:
     doc: str = ""
 
 
-def body(*members: Field, doc: str = "") -> Body:
+def body(*members: Field, doc: str = "", extended: bool = True) -> Body:
     """A payload. Unless it ends in raw data or in TLVs of its own, it ends in extension TLVs."""
     last = members[-1].subcon.subcon if members and isinstance(members[-1].subcon, c.Default) else None
-    if not isinstance(last, (Rest, Tlvs)):
+    if extended and not isinstance(last, (Rest, Tlvs)):
         members = (*members, tlvs("extensions", EXTENSIONS, "Extensions of later versions."))
     return Body(c.Struct(*members, c.Terminated), doc)
 
@@ -489,38 +494,6 @@ class Group:
 
 
 # ── Envelopes ────────────────────────────────────────────────────────────────────────────────────────
-
-
-def reference_crc(crc: Crc) -> Callable[[bytes], int]:
-    """The CRC computed from its declared parameters, bit by bit folded into a table: slow, and independent
-    of the libraries it is checked against."""
-    assert crc.refin == crc.refout and crc.width in (16, 32)
-    mask = (1 << crc.width) - 1
-    table = []
-    for byte in range(256):
-        if crc.refin:
-            poly, value = int(f"{crc.poly:0{crc.width}b}"[::-1], 2), byte
-            for _ in range(8):
-                value = value >> 1 ^ (poly if value & 1 else 0)
-        else:
-            value = byte << crc.width - 8
-            for _ in range(8):
-                value = (value << 1 ^ (crc.poly if value >> crc.width - 1 else 0)) & mask
-        table.append(value)
-
-    def reflected(data: bytes) -> int:
-        value = crc.init
-        for byte in data:
-            value = value >> 8 ^ table[(value ^ byte) & 0xFF]
-        return value ^ crc.xorout
-
-    def straight(data: bytes) -> int:
-        value = crc.init
-        for byte in data:
-            value = (value << 8 ^ table[value >> crc.width - 8 ^ byte]) & mask
-        return value ^ crc.xorout
-
-    return reflected if crc.refin else straight
 
 
 class Covered:

@@ -19,6 +19,8 @@ SPDM_MESSAGE: Final = 4064
 BLOCK_DATA: Final = 32_768
 FIRMWARE_BLOCK: Final = 16_380
 DESCRIPTOR_BYTES: Final = 65_536
+CALIBRATION_BYTES: Final = 4 << 20
+STACK_ELEMENTS: Final = 8
 SIDEBAND_PACKET: Final = 1024
 
 CHANNELS: Final = (
@@ -38,10 +40,10 @@ CHANNELS: Final = (
 
 GEARS: Final = (
     Gear("G0", 0, 1_000_000, "The sideband over the power contacts: not a laser gear."),
-    Gear("G1", 1, 1_289_062_500, "Every uplink."),
-    Gear("G2", 2, 2_578_125_000, "Every downlink."),
-    Gear("G3", 3, 5_156_250_000, "Every downlink."),
-    Gear("G4", 4, 10_312_500_000, "Every downlink: the gear of full-rate video."),
+    Gear("G1", 1, 1_289_062_500, "The uplink of every module with a laser."),
+    Gear("G2", 2, 2_578_125_000, "A downlink."),
+    Gear("G3", 3, 5_156_250_000, "A downlink."),
+    Gear("G4", 4, 10_312_500_000, "A downlink: the gear of full-rate video."),
     Gear("G5", 5, 20_625_000_000, "Reserved for a later version."),
 )
 
@@ -54,7 +56,7 @@ LIMITS: Final = (
     Limit("block_data", BLOCK_DATA, "B", "Data of a frame block."),
     Limit("firmware_block", FIRMWARE_BLOCK, "B", "Data of a firmware block."),
     Limit("descriptor_bytes", DESCRIPTOR_BYTES, "B", "The module descriptor."),
-    Limit("calibration_bytes", 4 << 20, "B", "A calibration object."),
+    Limit("calibration_bytes", CALIBRATION_BYTES, "B", "A calibration object."),
     Limit("firmware_bytes", 64 << 20, "B", "A firmware image."),
     Limit("replay_min", 64, "FLIT", "Least depth of the replay buffer."),
     Limit("replay_default", 256, "FLIT", "Usual depth of the replay buffer: 131 µs."),
@@ -63,6 +65,7 @@ LIMITS: Final = (
     Limit("outstanding_max", 32, "", "Requests a side may hold open on a channel, at most."),
     Limit("streams", 4, "", "Streams configured at once."),
     Limit("queued_captures", 16, "", "Capture requests queued at once."),
+    Limit("stack_elements", STACK_ELEMENTS, "", "Passive elements that one module can see."),
     Limit("tlv_nesting", 2, "", "TLVs inside TLVs."),
     Limit("train_attempts", 3, "", "Attempts at one gear before the next lower one is tried."),
     Limit("nak_rounds", 3, "", "Rounds of block resend for one video frame."),

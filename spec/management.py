@@ -38,7 +38,7 @@ from opalink.spec.dialect import (
 )
 from opalink.spec.features import FEATURES
 from opalink.spec.form import Kind, Level, Role, Testability
-from opalink.spec.limits import CHANNELS
+from opalink.spec.limits import CHANNELS, STACK_ELEMENTS
 from opalink.spec.properties import PROPERTIES
 
 GROUP: Final = Group("management", area="MGT", channel="CONTROL", doc="Discovery and management.")
@@ -227,7 +227,7 @@ STACK_REPORT: Final = _packet(
     lanes=_EITHER,
     event=body(
         f("generation", u32, "As the property `stack_generation`."),
-        rows("elements", StackElement, "Every element.", hi=8),
+        rows("elements", StackElement, "Every element.", hi=STACK_ELEMENTS),
     ),
 )
 

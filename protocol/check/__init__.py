@@ -6,6 +6,8 @@
 []
 """
 
+from opalink.protocol.check import layouts, machines, tables
 from opalink.protocol.check.rules import RULES, Finding, check
 
-__all__ = ["RULES", "Finding", "check"]
+# The three modules register their rules when they are imported.
+__all__ = ["RULES", "Finding", "check", "layouts", "machines", "tables"]

@@ -1,6 +1,8 @@
 """Rules for layouts, enumerations, TLV spaces and packets."""
 
 import keyword
+import re
+from typing import Any
 
 from opalink.protocol.check.rules import Found, duplicates, rule
 from opalink.protocol.ir import model as ir
@@ -13,24 +15,33 @@ _TAKEN |= set(
     "auto break case char const continue default do double else enum extern float for goto if inline long register "
     "restrict return short signed sizeof static struct switch typedef union unsigned void volatile while".split()
 )
-_WORDS = {8, 16, 32}
+_WORD = re.compile("[a-z][a-z0-9_]*")
+_WIDTHS = {8, 16, 32}
 
 
-def _fields(catalogue: ir.Catalogue) -> list[tuple[str, ir.Part]]:
+def _part_lists(catalogue: ir.Catalogue) -> list[tuple[str, tuple[ir.Part, ...]]]:
+    """The parts of every layout and of every envelope's header, with its name."""
+    return [(x.name, x.parts) for x in catalogue.layouts] + [(e.name, e.header) for e in catalogue.envelopes]
+
+
+def _fields(catalogue: ir.Catalogue) -> list[tuple[str, ir.Field]]:
     """Every field with where it stands."""
-    found = [(x.name, f) for x in catalogue.layouts for f in ir.fields_of(x.parts)]
-    return found + [(e.name, f) for e in catalogue.envelopes for f in ir.fields_of(e.header)]
+    return [(where, f) for where, parts in _part_lists(catalogue) for f in ir.fields_of(parts)]
 
 
 def _numbers(catalogue: ir.Catalogue) -> list[tuple[str, ir.Number]]:
     return [(f"{where}.{f.name}", f) for where, f in _fields(catalogue) if isinstance(f, ir.Number)]
 
 
+def _named_values(catalogue: ir.Catalogue) -> list[ir.Choices | ir.Flags]:
+    return [*catalogue.enums, *catalogue.flags]
+
+
 @rule("L01", "Field names are unique in a layout, members of bit groups included.")
 def _unique_fields(c: ir.Catalogue) -> Found:
-    for x in c.layouts:
-        for name in duplicates([f.name for f in ir.fields_of(x.parts)]):
-            yield x.name, f"two fields are called {name}"
+    for where, parts in _part_lists(c):
+        for name in duplicates(f.name for f in ir.fields_of(parts)):
+            yield where, f"two fields are called {name}"
 
 
 @rule("L02", "A body is its fixed part, then its counted parts, then TLVs or raw data.")
@@ -47,17 +58,18 @@ def _rank(part: ir.Part) -> int:
 
 @rule("L03", "A group of bits fills 8, 16 or 32 bits.")
 def _whole_words(c: ir.Catalogue) -> Found:
-    for where, parts in [*((x.name, x.parts) for x in c.layouts), *((e.name, e.header) for e in c.envelopes)]:
+    for where, parts in _part_lists(c):
         for p in parts:
-            if isinstance(p, ir.Bits) and (width := sum(f.bits for f in p.fields)) not in _WORDS:
+            if isinstance(p, ir.Bits) and (width := sum(f.bits for f in p.fields)) not in _WIDTHS:
                 yield f"{where}.{p.name}", f"is {width} bits wide"
 
 
 @rule("L04", "Every field, layout, member and packet says what it is, in a phrase with a full stop.")
 def _documented(c: ir.Catalogue) -> Found:
     said = [(f"{where}.{f.name}", f.doc) for where, f in _fields(c)]
-    said += [(x.name, x.doc) for x in (*c.layouts, *c.packets, *c.enums, *c.flags, *c.statuses, *c.timers, *c.machines)]
-    said += [(f"{e.name}.{m.name}", m.doc) for e in (*c.enums, *c.flags) for m in e.members]
+    entries: list[Any] = [*c.layouts, *c.packets, *c.enums, *c.flags, *c.statuses, *c.timers, *c.machines]
+    said += [(x.name, x.doc) for x in entries]
+    said += [(f"{e.name}.{m.name}", m.doc) for e in _named_values(c) for m in e.members]
     for where, doc in said:
         if not doc.endswith(".") or (doc[0].islower() and doc[1].isalpha()):
             yield where, f"{doc!r} is no phrase with a capital and a full stop"
@@ -75,7 +87,7 @@ def _ranges(c: ir.Catalogue) -> Found:
 
 @rule("L06", "The members of an enumeration have distinct names and values, and fit the fields that use them.")
 def _members(c: ir.Catalogue) -> Found:
-    for e in (*c.enums, *c.flags):
+    for e in _named_values(c):
         for twice in duplicates([m.name for m in e.members] + [m.value for m in e.members]):
             yield e.name, f"{twice} stands twice"
     for where, n in _numbers(c):
@@ -88,12 +100,16 @@ def _members(c: ir.Catalogue) -> Found:
             yield where, f"flags {wide} of {n.flags} do not fit"
 
 
-@rule("L07", "Field names are usable in every language that is generated.")
+@rule("L07", "Names of fields, tags and packet types are usable in every language that is generated.")
 def _names(c: ir.Catalogue) -> Found:
+    words = [(f"{where}.{f.name}", f.name) for where, f in _fields(c)]
+    words += [(f"{s.name}.{t.name}", t.name) for s in c.spaces for t in s.types]
+    words += [(p.name, p.name.swapcase()) for p in c.packets]
+    for where, name in words:
+        if not _WORD.fullmatch(name):
+            yield where, "is not ASCII words joined by _, in upper case for a packet type, else in lower"
     for where, f in _fields(c):
-        if not f.name.isidentifier() or f.name != f.name.lower() or f.name.startswith("_"):
-            yield f"{where}.{f.name}", "is not lower case words joined by _"
-        elif keyword.iskeyword(f.name) or f.name in _TAKEN:
+        if keyword.iskeyword(f.name) or f.name in _TAKEN:
             yield f"{where}.{f.name}", "is a word of a language"
 
 
@@ -119,6 +135,21 @@ def _counts(c: ir.Catalogue) -> Found:
     for where, f in _fields(c):
         if isinstance(f, (ir.Rows, ir.Blob)) and not 0 <= f.lo <= f.hi < 1 << 8 * f.count:
             yield f"{where}.{f.name}", f"{f.lo} to {f.hi} does not fit a count of {f.count} bytes"
+
+
+@rule("L11", "TLVs nest no deeper than the limit tlv_nesting.")
+def _nesting(c: ir.Catalogue) -> Found:
+    most = next((x.value for x in c.limits if x.name == "tlv_nesting"), 0)
+    for x in c.layouts:
+        if (depth := _depth(c, x, ())) > most:
+            yield x.name, f"holds TLVs {depth} deep, the limit is {most}"
+
+
+def _depth(c: ir.Catalogue, layout: ir.Layout, within: tuple[str, ...]) -> int:
+    """How deep TLVs nest in a layout, that of the deepest space in itself left out."""
+    spaces = [c.space[p.space] for p in layout.parts if isinstance(p, ir.Tlvs) and p.space not in within]
+    inner = [_depth(c, c.layout[t.layout], (*within, s.name)) for s in spaces for t in s.types]
+    return 1 + max(inner, default=0) if spaces else 0
 
 
 @rule("P01", "Codes and names of packet types are unique, and codes are 0 to 255.")

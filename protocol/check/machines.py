@@ -58,7 +58,7 @@ def _packets(c: ir.Catalogue) -> Found:
         named = [x for x in (row.event, *row.actions) if isinstance(x, (Received, Send))]
         for x in named:
             p = c.packet.get(x.packet)
-            if p is None or (x.form not in p.forms and x.form is not Form.ERROR):
+            if p is None or (Form.REQUEST if x.form is Form.ERROR else x.form) not in p.forms:
                 yield _where(m, row), f"{x.packet} has no form {x.form}"
             elif p.sender in ("phone", "module"):
                 mine = p.sender == m.role

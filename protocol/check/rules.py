@@ -4,7 +4,7 @@ A rule has a number for ever, a sentence, and a function from the catalogue to (
 letters: L layouts, P packets, N numbers and codes, M machines, F profiles, R requirements; W is the walker's.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from opalink.protocol.ir.model import Catalogue
 from opalink.spec.form import Record
@@ -50,8 +50,6 @@ def rule(code: str, doc: str, *, warning: bool = False) -> Callable[[Body], Body
 
 def check(catalogue: Catalogue) -> list[Finding]:
     """Every broken rule, in order of the numbers."""
-    from opalink.protocol.check import layouts, machines, tables  # noqa: F401 (registers the rules)
-
     return [
         Finding(r.code, where, detail, r.warning)
         for r in sorted(RULES.values(), key=lambda r: r.code)
@@ -59,7 +57,7 @@ def check(catalogue: Catalogue) -> list[Finding]:
     ]
 
 
-def duplicates(names: Iterator[object] | list[object]) -> Iterator[object]:
+def duplicates(names: Iterable[object]) -> Iterator[object]:
     """Whatever stands more than once, once each."""
     seen: set[object] = set()
     told: set[object] = set()

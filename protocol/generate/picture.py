@@ -24,7 +24,9 @@ _HUES = {
 def files(catalogue: ir.Catalogue) -> dict[str, bytes]:
     """`protocol.svg`."""
     y, body = 30.0, []
-    body += _text(_MARGIN, y, f"The packet: 16 bytes of header, payload, CRC-32C. OPAL {catalogue.version}.", 15, bold=True)
+    body += _text(
+        _MARGIN, y, f"The packet: 16 bytes of header, payload, CRC-32C. OPAL {catalogue.version}.", 15, bold=True
+    )
     body += _packet(catalogue, y + 14)
     y += 112
     body += _text(_MARGIN, y, f"The {len(catalogue.packets)} packet types, by chapter", 15, bold=True)
@@ -36,8 +38,9 @@ def files(catalogue: ir.Catalogue) -> dict[str, bytes]:
         body += _chapter(catalogue, group, _MARGIN + i * width, y + 28, width - 6)
     height = y + 48 + tallest * _CELL + _MARGIN
     mark = header("", catalogue.fingerprint, "One picture of the protocol.").replace("--", "–")
+    view = f"0 0 {_WIDTH} {height:.0f}"
     svg = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height:.0f}" font-family="system-ui, sans-serif">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{view}" font-family="system-ui, sans-serif">',
         f"<!--\n{mark}-->",
         "<title>The OPAL packet and every packet type</title>",
         "<style>.t{fill:#24292f}@media(prefers-color-scheme:dark){.t{fill:#e6edf3}}.c{fill:#1b1f24}</style>",
@@ -47,11 +50,12 @@ def files(catalogue: ir.Catalogue) -> dict[str, bytes]:
     return {"protocol.svg": ("\n".join(svg) + "\n").encode()}
 
 
-def _text(x: float, y: float, text: str, size: float, *, bold: bool = False, on: str = "t", anchor: str = "start") -> list[str]:
+def _text(
+    x: float, y: float, text: str, size: float, *, bold: bool = False, on: str = "t", anchor: str = "start"
+) -> list[str]:
     weight = ' font-weight="600"' if bold else ""
-    return [
-        f'<text class="{on}" x="{x:.1f}" y="{y:.1f}" font-size="{size}" text-anchor="{anchor}"{weight}>{escape(text)}</text>'
-    ]
+    place = f'x="{x:.1f}" y="{y:.1f}" font-size="{size}" text-anchor="{anchor}"'
+    return [f'<text class="{on}" {place}{weight}>{escape(text)}</text>']
 
 
 def _box(x: float, y: float, width: float, height: float, fill: str) -> str:
@@ -82,8 +86,18 @@ def _packet(catalogue: ir.Catalogue, y: float) -> list[str]:
             out += _text(x + width / 2, y + row * 26 + 15, field.name[:4], 8, on="c", anchor="middle")
         at += field.bits
     full = _WIDTH - 2 * _MARGIN
-    out += [_box(_MARGIN, y + 52, full * 0.86 - 2, 23, "#b9dfb0"), _box(_MARGIN + full * 0.86, y + 52, full * 0.14 - 2, 23, "#f4d58d")]
-    out += _text(_MARGIN + full * 0.43, y + 68, "payload: fixed part, counted lists, TLVs (or raw data)", 12, on="c", anchor="middle")
+    out += [
+        _box(_MARGIN, y + 52, full * 0.86 - 2, 23, "#b9dfb0"),
+        _box(_MARGIN + full * 0.86, y + 52, full * 0.14 - 2, 23, "#f4d58d"),
+    ]
+    out += _text(
+        _MARGIN + full * 0.43,
+        y + 68,
+        "payload: fixed part, counted lists, TLVs (or raw data)",
+        12,
+        on="c",
+        anchor="middle",
+    )
     out += _text(_MARGIN + full * 0.93, y + 68, "crc32c", 12, on="c", anchor="middle")
     return out
 

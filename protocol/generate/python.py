@@ -18,7 +18,7 @@ from opalink.protocol.ir.names import singular
 _CODES = {(8, False): "B", (16, False): "H", (24, False): "HB", (32, False): "I", (64, False): "Q"}
 _CODES |= {(8, True): "b", (16, True): "h", (32, True): "i", (64, True): "q"}
 _FIXED = (ir.Number, ir.Bits, ir.Octets)
-_TABLE_BITS = 8  # an enumeration of at most this width is looked up in a tuple of all its values
+_TABLE_BITS = 8  # an unsigned enumeration of at most this width is looked up in a tuple of all its values
 
 Fixed = ir.Number | ir.Bits | ir.Octets
 
@@ -32,7 +32,7 @@ def member_lookup(n: ir.Number, x: str) -> str:
     """The expression that turns a raw number into its enumeration's member, if it has one."""
     if not n.choices:
         return x
-    if n.bits <= _TABLE_BITS:
+    if n.bits <= _TABLE_BITS and not n.signed:
         return f"_T_{n.choices}_{n.bits}[{x}]"
     return f"_G_{n.choices}({x}, {x})"
 
@@ -71,8 +71,7 @@ class Run:
         lines += [f"_U_{self.id}, _P_{self.id} = _S_{self.id}.unpack_from, _S_{self.id}.pack"]
         items, at = [], 0
         for p in self.parts:
-            for f in p.fields if isinstance(p, ir.Bits) else (p,):
-                items.append(_item(f, at, p))
+            items += [_item(f, at, p) for f in (p.fields if isinstance(p, ir.Bits) else (p,))]
             at += p.size
         return "\n".join([*lines, f"_R_{self.id} = (", *(f"    {x}," for x in items), ")"])
 
@@ -148,13 +147,10 @@ class Run:
         args = []
         for p in self.parts:
             if isinstance(p, ir.Bits):
-                args.append(" | ".join(_shifted(f, v) for f in p.fields if has_value(f) or f.const))
-            elif isinstance(p, ir.Number) and p.const is not None:
-                args.append(str(p.const))
-            elif isinstance(p, ir.Number) and p.bits == 24:
-                args.append(f"{v}{p.name} & 0xFFFF, {v}{p.name} >> 16")
+                args.append(" | ".join(_shifted(f, v) for f in p.fields if has_value(f) or f.const) or "0")
             else:
-                args.append(v + p.name)
+                x = str(p.const) if isinstance(p, ir.Number) and p.const is not None else v + p.name
+                args.append(f"{x} & 0xFFFF, {x} >> 16" if isinstance(p, ir.Number) and p.bits == 24 else x)
         return f"_P_{self.id}({', '.join(args)})"
 
 
@@ -261,15 +257,16 @@ class LayoutCode:
     def _rows(self, p: ir.Rows) -> list[str]:
         row = self.catalogue.layout[p.row]
         parts = segments(row.parts, row.name)
+        found, one = f"_rows_{p.name}", f"_row_{p.name}"  # each list has rows of its own type
         slow = [
-            "_rows = []",
+            f"{found} = []",
             "for _i in range(_n):",
             "    try:",
-            f"        _row, _o = decode_{p.row}(_b, _o, _e)",
+            f"        {one}, _o = decode_{p.row}(_b, _o, _e)",
             "    except _DecodeError as _error:",
             f"        raise _error.under(f{p.name + '[{_i}]'!r}) from None",
-            "    _rows.append(_row)",
-            f"{p.name} = tuple(_rows)",
+            f"    {found}.append({one})",
+            f"{p.name} = tuple({found})",
         ]
         if len(parts) != 1 or not isinstance(parts[0], Run) or parts[0].violations():
             return slow
@@ -316,7 +313,7 @@ class LayoutCode:
 def number_source(name: str, n: ir.Number) -> str:
     """Decoder and encoder of a TLV whose value is one number: no class, the number itself."""
     run = Run(name, (n,))
-    lines = [*run.decode(), f"if _e - _o != {run.size}:", f"    raise _long(_o + {run.size}, _e)"]
+    lines = [f"{n.name}: int", *run.decode(), f"if _e - _o != {run.size}:", f"    raise _long(_o + {run.size}, _e)"]
     lines += [f"return {member_lookup(n, run.raw(n, None))}"]
     decoder = _function(f"decode_{name}(_b: _Any, _o: int, _e: int) -> int", lines)
     illegal = run.illegal("") if has_value(n) else [f"{n.name} != {n.const}"]
@@ -324,7 +321,7 @@ def number_source(name: str, n: ir.Number) -> str:
     lines = [f"    if {' or '.join(illegal)}:", f"        {refuse}"] if illegal else []
     lines = ["try:", *lines, f"    return {run.packed('')}", "except (_PackError, TypeError):", f"    {refuse}"]
     encoder = _function(f"encode_{name}({n.name}: int) -> bytes", lines)
-    return "\n".join([run.declarations(), "\n", decoder, "\n", encoder])
+    return f"{run.declarations()}\n\n\n{decoder}\n\n\n{encoder}"
 
 
 def default_of(catalogue: ir.Catalogue, f: ir.Part) -> str:
@@ -388,14 +385,11 @@ def enum_source(name: str, doc: str, members: tuple[tuple[str, int, str], ...], 
 
 def lookups(catalogue: ir.Catalogue) -> str:
     """The tables by which raw numbers become members, for the widths in use."""
-    uses = {(n.choices, n.bits) for n in all_numbers(catalogue) if n.choices}
-    lines = []
-    for name, width in sorted(uses):
-        if width <= _TABLE_BITS:
-            lines.append(f"_T_{name}_{width} = _total({name}, {width})")
-        else:
-            lines.append(f"_G_{name} = {name}._value2member_map_.get")
-    return "\n".join(lines)
+    uses = {(n.choices, 0 if n.signed or n.bits > _TABLE_BITS else n.bits) for n in all_numbers(catalogue) if n.choices}
+    return "\n".join(
+        f"_T_{name}_{width} = _total({name}, {width})" if width else f"_G_{name} = {name}._value2member_map_.get"
+        for name, width in sorted(uses)
+    )
 
 
 def all_numbers(catalogue: ir.Catalogue) -> Iterator[ir.Number]:
@@ -409,13 +403,13 @@ def tag_enum(space: ir.Space) -> str:
     return enum_source(singular(space.name) + "Tag", f"Tags of the space `{space.name}`.", members)
 
 
-def tag_table(catalogue: ir.Catalogue, space: ir.Space) -> str:
+def tag_table(space: ir.Space) -> str:
     """How the TLVs of a space are read and written."""
     tag = singular(space.name) + "Tag"
-    lines = [f"_K_{space.name}: _TagTable = {{"]
-    for t in space.types:
-        lines.append(f"    {t.tag}: ({tag}.{t.name.upper()}, {t.name!r}, decode_{t.layout}, encode_{t.layout}),")
-    return "\n".join([*lines, "}"])
+    lines = [
+        f"    {t.tag}: ({tag}.{t.name.upper()}, {t.name!r}, decode_{t.layout}, encode_{t.layout})," for t in space.types
+    ]
+    return "\n".join([f"_K_{space.name}: _TagTable = {{", *lines, "}"])
 
 
 def layout_source(

@@ -25,7 +25,7 @@ from opalink.protocol.generate.python import (
 )
 from opalink.protocol.ir import model as ir
 from opalink.protocol.ir.names import camel
-from opalink.spec.form import Form
+from opalink.spec.form import Crc, Form, Member
 
 # A form's place in the key by which a payload is decoded: type × 4 + place.
 FORM_PLACE = {Form.REQUEST: 0, Form.RESPONSE: 1, Form.ERROR: 2, Form.EVENT: 3}
@@ -100,7 +100,7 @@ def chunks(catalogue: ir.Catalogue) -> list[Chunk]:
     rows = frozenset(p.row for x in catalogue.layouts for p in x.parts if isinstance(p, ir.Rows))
     tlvs = frozenset(t.layout for s in catalogue.spaces for t in s.types)
     out += [Chunk(homes[x.name], layout_source(catalogue, x, rows, tlvs)) for x in catalogue.layouts]
-    out += [Chunk("tlvs", tag_table(catalogue, s)) for s in catalogue.spaces]
+    out += [Chunk("tlvs", tag_table(s)) for s in catalogue.spaces]
     for e in catalogue.envelopes:
         out.append(Chunk("codec", packet_source(catalogue, e) if e.name == "PACKET" else envelope_source(catalogue, e)))
     out.append(Chunk("codec", codecs(catalogue)))
@@ -114,21 +114,22 @@ def codecs(catalogue: ir.Catalogue) -> str:
     return "\n".join([*lines, "}"])
 
 
-def _members(members: tuple[ir.Member, ...]) -> tuple[tuple[str, int, str], ...]:
+def _members(members: tuple[Member, ...]) -> tuple[tuple[str, int, str], ...]:
     return tuple((m.name, m.value, m.doc) for m in members)
 
 
-def _bits(members: tuple[ir.Member, ...]) -> tuple[tuple[str, int, str], ...]:
+def _bits(members: tuple[Member, ...]) -> tuple[tuple[str, int, str], ...]:
     return tuple((m.name, 1 << m.value, m.doc) for m in members)
 
 
 def _tables(catalogue: ir.Catalogue) -> list[tuple[str, str, tuple[tuple[str, int, str], ...]]]:
     """The tables that the packet header's numbers come from."""
+    types = tuple((p.name, p.code, p.doc.split(". ")[0].rstrip(".") + ".") for p in catalogue.packets)
     return [
-        ("PacketType", "Codes of packet types.", tuple((p.name, p.code, p.doc.split(". ")[0].rstrip(".") + ".") for p in catalogue.packets)),
+        ("PacketType", "Codes of packet types.", types),
         ("Status", "Status codes.", tuple((s.name, s.value, s.doc) for s in catalogue.statuses)),
         ("VirtualChannel", "Virtual channels.", tuple((c.name, c.value, c.doc) for c in catalogue.channels)),
-    ]  # fmt: skip
+    ]
 
 
 def layout_homes(catalogue: ir.Catalogue) -> dict[str, str]:
@@ -159,7 +160,7 @@ class Wrap:
     """The source of what every envelope's decoder and encoder begin with."""
 
     envelope: ir.Envelope
-    crc: ir.Crc | None
+    crc: Crc | None
 
     @property
     def run(self) -> Run:
@@ -183,10 +184,11 @@ class Wrap:
         lines += [f"{run.targets()} = _U_{run.id}(_b, 0)", f"_e = {size} + {extent}"]
         lines += ["if _n < _e:", f'    raise _short("payload", {size}, _n, {extent})']
         if self.crc:
-            function = CRC_FUNCTIONS[self.crc.name]
+            computed = f"{CRC_FUNCTIONS[self.crc.name]}(_b[:_e])"
+            found = f'int.from_bytes(_b[_e : _e + {self.crc_size}], "little")'
             lines += [f"if _n < _e + {self.crc_size}:", f'    raise _short("crc", _e, _n, {self.crc_size})']
             lines += [
-                f'if crc and (_computed := {function}(_b[:_e])) != (_found := int.from_bytes(_b[_e : _e + {self.crc_size}], "little")):',
+                f"if crc and (_computed := {computed}) != (_found := {found}):",
                 "    raise _bad_crc(_e, _found, _computed)",
             ]
         lines += [f"if _n > _e + {self.crc_size}:", f"    raise _long(_e + {self.crc_size}, _n)"]
@@ -194,16 +196,15 @@ class Wrap:
             lines += [f"if {' or '.join(conditions)}:", f"    raise _run_fault(_b, 0, _n, _R_{run.id})"]
         return lines
 
-    def wrap(self, payload: str) -> list[str]:
-        """From a value and its payload's expression to bytes."""
+    def wrap(self, *first: str) -> list[str]:
+        """From a value and its payload `_p` to bytes; `first` explains what the header's table cannot."""
         run = self.run
-        packed, *illegal = (
-            re.sub(r"\b_v\.length\b", f"len({payload})", x) for x in [run.packed("_v."), *run.illegal("_v.")]
-        )
+        packed, *illegal = (re.sub(r"\b_v\.length\b", "len(_p)", x) for x in [run.packed("_v."), *run.illegal("_v.")])
         refuse = f'_refuse(_v, {camel(self.envelope.name)}, tuple(x for x in _R_{run.id} if x.name != "length"))'
         lines = ["try:"]
         lines += [f"    if {' or '.join(illegal)}:", f"        {refuse}"] if illegal else []
-        lines += [f"    _m = {packed} + {payload}", "except (_PackError, TypeError, AttributeError):", f"    {refuse}"]
+        lines += [f"    _m = {packed} + _p", "except (_PackError, TypeError, AttributeError):"]
+        lines += [f"    {x}" for x in (*first, refuse)]
         if self.crc:
             lines.append(f'return _m + {CRC_FUNCTIONS[self.crc.name]}(_m).to_bytes({self.crc_size}, "little")')
         else:
@@ -235,7 +236,7 @@ def envelope_source(catalogue: ir.Catalogue, e: ir.Envelope) -> str:
     lines += [f"def decode_{name}(data: _Any{option}) -> {name}:"]
     lines += [f"    {x}" for x in [*wrap.unwrap(), f"return {name}({values})"]]
     lines += ["", "", f"def encode_{name}(_v: {name}) -> bytes:"]
-    body = [f'_p = _checked(getattr(_v, "payload", None), "payload", {lo}, {hi})', *wrap.wrap("_p")]
+    body = [f'_p = _checked(getattr(_v, "payload", None), "payload", {lo}, {hi})', *wrap.wrap()]
     lines += [f"    {x}" for x in body]
     return "\n".join(lines)
 
@@ -277,11 +278,12 @@ def packet_source(catalogue: ir.Catalogue, e: ir.Envelope) -> str:
     lines += ["}", "_ENCODERS: dict[type, _Any] = {", *encoders, "}"]
     lines += ["# Where a value class belongs: its packet type, its form's place, its virtual channel."]
     lines += ["HOMES: dict[type, tuple[PacketType, int, VirtualChannel]] = {", *homes, "}", "", ""]
-    key = f"type << 2 | (({' or '.join(f'status == {s}' for s in success)}) and 1 or 2 if {arguments['rsp']} else 0 if txn else 3)"
+    succeeded = " or ".join(f"status == {s}" for s in success)
+    place = f"({succeeded}) and 1 or 2 if {arguments['rsp']} else 0 if txn else 3"
     lines += ["def decode_Packet(data: _Any, *, crc: bool = True) -> Packet:"]
     body = [
         *wrap.unwrap(),
-        f"_entry = _DECODERS.get({key})",
+        f"_entry = _DECODERS.get(type << 2 | ({place}))",
         "if _entry is None:",
         f"    return Packet({values}, bytes(_b[{size}:_e]))",
         "try:",
@@ -292,11 +294,12 @@ def packet_source(catalogue: ir.Catalogue, e: ir.Envelope) -> str:
     ]
     lines += [f"    {x}" for x in body]
     lines += ["", "", "def encode_Packet(_v: Packet) -> bytes:"]
+    sized = '_checked({}, "body", 0, 65535)'
     body = [
         '_body = getattr(_v, "body", None)',
         "_encode = _ENCODERS.get(type(_body))",
-        '_p = _checked(_body, "body", 0, 65535) if _encode is None else _encode(_body)',
-        *wrap.wrap("_p"),
+        f"_p: _Buffer = {sized.format('_body')} if _encode is None else _encode(_body)",
+        *wrap.wrap(sized.format("_p")),
     ]
     lines += [f"    {x}" for x in body]
     return "\n".join(lines)

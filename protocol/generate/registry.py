@@ -75,31 +75,38 @@ def _folder(place: str) -> Path:
     return Path(next(iter(found.submodule_search_locations)))
 
 
-def everything() -> tuple[Catalogue, dict[Path, bytes]]:
-    """The catalogue as declared, and every generated file of the checkout with its content; the lock too."""
+def made(backend: str, folder: Path) -> dict[Path, bytes]:
+    """What one back end makes of the catalogue as declared, for a folder."""
+    catalogue, _ = declared()
+    return {folder / name: data for name, data in BACKENDS[backend].make(catalogue).items()}
+
+
+def everything() -> dict[Path, bytes]:
+    """Every generated file of the checkout with its content; the lock too."""
     catalogue, entries = declared()
     out: dict[Path, bytes] = {lock_path(): text_of(entries)}
     for backend in BACKENDS.values():
         folder = _folder(backend.folder)
         out |= {folder / name: data for name, data in backend.make(catalogue).items()}
-    return catalogue, out
+    return out
 
 
 def stale(files: dict[Path, bytes]) -> list[Path]:
-    """The files that are missing or differ, and generated files that no back end makes any more."""
-    wrong = [path for path, data in files.items() if not path.exists() or path.read_bytes() != data]
-    for folder in {path.parent for path in files if path != lock_path()}:
-        wrong += [p for p in folder.glob("*.*") if p not in files and p.name not in KEPT]
-    return sorted(wrong)
+    """The files that are missing or differ."""
+    return sorted(path for path, data in files.items() if not path.exists() or path.read_bytes() != data)
 
 
-def write(files: dict[Path, bytes]) -> list[Path]:
-    """Bring the checkout up to date; returns what was changed or removed."""
-    changed = stale(files)
+def leftovers(files: dict[Path, bytes]) -> list[Path]:
+    """Files beside those of `everything` that no back end makes any more."""
+    folders = {path.parent for path in files if path != lock_path()}
+    return sorted(p for folder in folders for p in folder.glob("*.*") if p not in files and p.name not in KEPT)
+
+
+def write(files: dict[Path, bytes], changed: list[Path]) -> None:
+    """Write those of the files that have changed, and remove what is not among them."""
     for path in changed:
         if path in files:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(files[path])
         else:
             path.unlink()
-    return changed

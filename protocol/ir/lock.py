@@ -52,7 +52,7 @@ def locked(catalogue: Catalogue, entries: list[Entry]) -> tuple[Catalogue, list[
     taken = {e.id for e in entries}
     added: list[Entry] = []
     requirements = list(catalogue.requirements)
-    following = {}
+    following: dict[str, int] = {}
     for made in obligations(catalogue):
         spatial = made.key.split(".")[0] in catalogue.space
         area = SPACE_AREA if spatial else areas[catalogue.packet[made.packet].group]

@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Iterator
 from fractions import Fraction
 from functools import cached_property
+from typing import Annotated
 
 import msgspec
 
@@ -30,6 +31,9 @@ from opalink.spec.form import (
     Timer,
 )
 
+# As text, exact, and short enough that no one can make it expensive.
+Scale = Annotated[str, msgspec.Meta(pattern=r"^-?[0-9]{1,12}(/[1-9][0-9]{0,11})?$")]
+
 # ── Parts of a layout ────────────────────────────────────────────────────────────────────────────────
 
 
@@ -48,7 +52,7 @@ class Number(Record, frozen=True, tag="number"):
     const: int | None = None
     default: int = 0
     unit: str = ""
-    scale: str = "1"
+    scale: Scale = "1"
     choices: str = ""
     flags: str = ""
     reserved: bool = False
@@ -148,13 +152,14 @@ class Tlvs(Record, frozen=True, tag="tlvs"):
 
 
 Fixed = Number | Bits | Octets
-Part = Number | Bits | Octets | Blob | Raw | Rows | Tlvs
+Field = Number | Octets | Blob | Raw | Rows | Tlvs
+Part = Field | Bits
 PART_KINDS: tuple[type[Record], ...] = (Number, Bits, Octets, Blob, Raw, Rows, Tlvs)
 
 TLV_HEADER = 4
 
 
-def fields_of(parts: tuple[Part, ...]) -> Iterator[Number | Octets | Blob | Raw | Rows | Tlvs]:
+def fields_of(parts: tuple[Part, ...]) -> Iterator[Field]:
     """The fields of a value, in wire order: groups of bits opened up."""
     for part in parts:
         if isinstance(part, Bits):
@@ -372,25 +377,23 @@ class Catalogue(Record, frozen=True, dict=True):
         return {x.name: self._extent(x.parts) for x in self.layouts}
 
     def _extent(self, parts: tuple[Part, ...]) -> tuple[int, int]:
-        least = most = 0
-        for p in parts:
-            match p:
-                case Number() | Bits() | Octets():
-                    lo = hi = p.size
-                case Blob():
-                    lo, hi = p.count + p.lo, p.count + p.hi
-                case Raw():
-                    lo, hi = p.lo, p.hi
-                case Rows():
-                    row = self._extent(self.layout[p.row].parts)
-                    lo, hi = p.count + p.lo * row[0], p.count + p.hi * row[1]
-                case Tlvs():
-                    lo = 0
-                    hi = sum(
-                        TLV_HEADER + self._extent(self.layout[t.layout].parts)[1] for t in self.space[p.space].types
-                    )
-            least, most = least + lo, most + hi
-        return least, most
+        least, most = zip((0, 0), *(self._reach(p) for p in parts), strict=True)
+        return sum(least), sum(most)
+
+    def _reach(self, p: Part) -> tuple[int, int]:
+        match p:
+            case Number() | Bits() | Octets():
+                return p.size, p.size
+            case Blob():
+                return p.count + p.lo, p.count + p.hi
+            case Raw():
+                return p.lo, p.hi
+            case Rows():
+                lo, hi = self._extent(self.layout[p.row].parts)
+                return p.count + p.lo * lo, p.count + p.hi * hi
+            case Tlvs():
+                known = (self.layout[t.layout] for t in self.space[p.space].types)
+                return 0, sum(TLV_HEADER + self._extent(x.parts)[1] for x in known)
 
     # ── JSON ──
 
@@ -401,7 +404,27 @@ class Catalogue(Record, frozen=True, dict=True):
     @classmethod
     def from_json(cls, data: bytes) -> "Catalogue":
         """Raises msgspec.ValidationError, naming the path, for anything that is not an export."""
-        return msgspec.json.decode(data, type=cls)
+        found = msgspec.json.decode(data, type=cls)
+        if lost := sorted(set(found.dangling())):
+            raise msgspec.ValidationError(f"Nothing is called {', '.join(lost)}")
+        return found
+
+    def dangling(self) -> Iterator[str]:
+        """Names of layouts, spaces, enumerations and flags that stand for nothing."""
+        used = [name for p in self.packets for name in p.forms.values()]
+        used += [t.layout for s in self.spaces for t in s.types] + [b.layout for b in self.bodies]
+        for parts in [*(x.parts for x in self.layouts), *(e.header for e in self.envelopes)]:
+            for f in fields_of(parts):
+                match f:
+                    case Rows():
+                        used.append(f.row)
+                    case Tlvs() if f.space not in self.space:
+                        yield f.space
+                    case Number():
+                        yield from {f.choices} - {"", *self.choices}
+                        yield from {f.flags} - {"", *self.flag_set}
+        yield from {"REFUSAL"} - self.body.keys()
+        yield from set(used) - self.layout.keys()
 
     @cached_property
     def fingerprint(self) -> str:

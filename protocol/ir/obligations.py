@@ -8,6 +8,8 @@ Plan: keys · what a receiver must refuse, ignore, answer · what a sender must 
 
 from collections.abc import Iterator
 
+from msgspec import structs
+
 from opalink.protocol.ir import model as ir
 from opalink.protocol.ir.probes import Site, sites
 from opalink.spec.form import Form, Kind, Level, Requirement, Role, Testability
@@ -53,7 +55,7 @@ def _of_packet(catalogue: ir.Catalogue, p: ir.Packet) -> Iterator[Requirement]:
     for form, name in p.forms.items():
         layout = catalogue.layout[name]
         if form is Form.REQUEST:
-            yield from _answering(catalogue, p)
+            yield from _answering(p)
             yield from _lengths(catalogue, p, layout)
             for site in sites(catalogue, layout):
                 yield from _receiving(catalogue, p, site)
@@ -68,7 +70,7 @@ def _made(p: ir.Packet, key: str, text: str, role: Role, kind: Kind, test: Testa
 # ── What a receiver must do with a request ──────────────────────────────────────────────────────────
 
 
-def _answering(catalogue: ir.Catalogue, p: ir.Packet) -> Iterator[Requirement]:
+def _answering(p: ir.Packet) -> Iterator[Requirement]:
     role = peer(p.sender)
     who = _noun(role, "receiver")
     if not p.optional:
@@ -79,17 +81,7 @@ def _answering(catalogue: ir.Catalogue, p: ir.Packet) -> Iterator[Requirement]:
         text = f"A {who} without {lacking} MUST answer a {p.name} request with NOT_SUPPORTED."
         made = _made(p, f"{p.name}.absent", text, role, Kind.BEHAVIOUR, Testability.ACTIVE)
         # The one obligation of those that lack the feature: it binds where no need is met.
-        yield Requirement(
-            "",
-            made.text,
-            made.level,
-            made.role,
-            made.kind,
-            made.test,
-            tuple(f"!{n}" for n in p.needs),
-            p.name,
-            made.key,
-        )
+        yield structs.replace(made, needs=tuple(f"!{n}" for n in p.needs))
 
 
 def _lengths(catalogue: ir.Catalogue, p: ir.Packet, layout: ir.Layout) -> Iterator[Requirement]:

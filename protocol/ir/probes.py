@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from opalink.protocol.errors import Fault
 from opalink.protocol.ir import model as ir
-from opalink.protocol.ir.write import Lie, Plain, Raw, default, write
+from opalink.protocol.ir.write import Lie, Plain, Raw, as_tlv, default, write
 
 UNKNOWN_TAG = 0xFFF0  # no space of any version assigns it
 NESTING = 2  # TLVs inside TLVs: the limit tlv_nesting
@@ -62,7 +62,8 @@ def _visit(
 
     for part in ir.fields_of(layout.parts):
         put = put_at(part.name)
-        yield Site(part, field + part.name, path + part.name, put, base[part.name])
+        now = base.get(part.name, getattr(part, "const", None))
+        yield Site(part, field + part.name, path + part.name, put, now)
         if isinstance(part, ir.Rows) and part.hi:
             row = catalogue.layout[part.row]
             others = [default(catalogue, row)] * (max(part.lo, 1) - 1)
@@ -70,19 +71,23 @@ def _visit(
             yield from _visit(catalogue, row, f"{field}{part.name}.", f"{path}{part.name}[0].", inner, depth)
         elif isinstance(part, ir.Tlvs) and depth < NESTING:
             for t in catalogue.space[part.space].types:
-                inner = _tlv_of(put, t.tag)
+                record = catalogue.layout[t.layout]
+                inner = _tlv_of(put, t.tag, record)
                 at = f"{path}{part.name}[0]."
-                yield from _visit(
-                    catalogue, catalogue.layout[t.layout], f"{field}{part.name}.{t.name}.", at, inner, depth + 1
-                )
+                yield from _visit(catalogue, record, f"{field}{part.name}.{t.name}.", at, inner, depth + 1)
 
 
 def _one_of(put: Callable[[Any], Plain], others: list[Plain]) -> Callable[[Plain], Plain]:
     return lambda inner: put([inner, *others])
 
 
-def _tlv_of(put: Callable[[Any], Plain], tag: int) -> Callable[[Plain], Plain]:
-    return lambda inner: put([(tag, inner)])
+def _tlv_of(put: Callable[[Any], Plain], tag: int, record: ir.Layout) -> Callable[[Plain], Plain]:
+    return lambda inner: put([(tag, as_tlv(record, inner))])
+
+
+def _default_tlv(catalogue: ir.Catalogue, t: ir.TlvType) -> tuple[int, Any]:
+    record = catalogue.layout[t.layout]
+    return t.tag, as_tlv(record, default(catalogue, record))
 
 
 # ── Legal probes ─────────────────────────────────────────────────────────────────────────────────────
@@ -109,8 +114,10 @@ def _legal_values(catalogue: ir.Catalogue, part: ir.Part) -> Iterator[tuple[str,
             if unknown is not None:
                 yield "unknown_member", unknown
         case ir.Number(flags=str(name)) if name:
-            yield from ((f"flag_{m.name}", 1 << m.value) for m in catalogue.flag_set[name].members)
-            yield "max", part.bounds[1]
+            lo, hi = part.bounds
+            bits = catalogue.flag_set[name].members
+            yield from ((f"flag_{m.name}", 1 << m.value) for m in bits if lo <= 1 << m.value <= hi)
+            yield "max", hi
         case ir.Number():
             lo, hi = part.bounds
             yield "min", lo
@@ -133,7 +140,7 @@ def _legal_values(catalogue: ir.Catalogue, part: ir.Part) -> Iterator[tuple[str,
             yield "longest", [row] * part.hi
         case ir.Tlvs():
             for t in catalogue.space[part.space].types:
-                yield f"tlv_{t.name}", [(t.tag, default(catalogue, catalogue.layout[t.layout]))]
+                yield f"tlv_{t.name}", [_default_tlv(catalogue, t)]
             yield "unknown_tlv", [(UNKNOWN_TAG, b"\x01\x02\x03")]
             yield "empty_tlv", [(UNKNOWN_TAG, b"")]
             yield "repeated_tlv", [(UNKNOWN_TAG, b"\x01"), (UNKNOWN_TAG, b"\x02")]
@@ -177,39 +184,69 @@ def _illegal_values(catalogue: ir.Catalogue, part: ir.Part) -> Iterator[tuple[st
 
 
 def _misfits(catalogue: ir.Catalogue, site: Site) -> Iterator[Probe]:
-    """Known TLVs whose value is a byte shorter or longer than their layout."""
+    """Known TLVs whose value is a number and a byte more."""
     assert isinstance(site.part, ir.Tlvs)
     for t in catalogue.space[site.part.space].types:
-        layout = catalogue.layout[t.layout]
-        value = default(catalogue, layout)
-        data = write(catalogue, layout, value)
-        restored = site.put([(t.tag, value)])
-        inside = f"{site.path}[0]."
-        where = f"{site.field}.{t.name}"
-        fields = list(ir.fields_of(layout.parts))
-        if ir.lone_number(layout):
-            yield Probe("excess", where, f"{site.path}[0]", site.put([(t.tag, data + b"\0")]), Fault.LONG, restored)
-        if data and ir.lone_number(layout):
-            path = inside + fields[0].name
-            yield Probe("cut", where, path, site.put([(t.tag, data[:-1])]), Fault.SHORT, restored)
+        record = catalogue.layout[t.layout]
+        if ir.lone_number(record):
+            data = write(catalogue, record, default(catalogue, record)) + b"\0"
+            restored = site.put([_default_tlv(catalogue, t)])
+            where, path = f"{site.field}.{t.name}", f"{site.path}[0]"
+            yield Probe("excess", where, path, site.put([(t.tag, data)]), Fault.LONG, restored)
 
 
-def _cuts(catalogue: ir.Catalogue, layout: ir.Layout) -> Iterator[Probe]:
-    """The default value, cut one byte before the end of each part; and TLVs cut in their header."""
-    value = default(catalogue, layout)
-    at = 0
+def _cuts(catalogue: ir.Catalogue, layout: ir.Layout, depth: int = 0) -> Iterator[Probe]:
+    """Values that end a byte before one of their parts does: parts of the layout, of the first row of a list, of the
+    value of a TLV."""
+    value, before = default(catalogue, layout), b""
     for part in layout.parts:
-        piece = len(write(catalogue, ir.Layout("", "", (part,)), value))
-        if isinstance(part, ir.Tlvs):
-            data = write(catalogue, layout, value)
-            path = f"{part.name}[0]"
-            yield Probe("cut", part.name, path, Raw(data + b"\xff\xff\x00"), Fault.SHORT, value)
-        elif piece and not isinstance(part, ir.Raw):
-            reach = part.count if isinstance(part, ir.Rows) else piece  # its rows are cut as layouts of their own
-            data = write(catalogue, layout, value)[: at + reach - 1]
-            name = part.fields[0].name if isinstance(part, ir.Bits) else part.name
-            yield Probe("cut", name, name, Raw(data), Fault.SHORT, value)
-        at += piece
+        whole = write(catalogue, ir.Layout("", "", (part,)), value)
+        name = _first(ir.Layout("", "", (part,)))
+        match part:
+            case ir.Number() | ir.Bits() | ir.Octets():
+                yield _cut(name, before + whole[:-1], value)
+            case ir.Blob():
+                yield _cut(name, before + whole[: part.count - 1], value)
+                if part.hi:
+                    full = {**value, name: bytes(max(1, part.lo))}
+                    data = write(catalogue, ir.Layout("", "", (part,)), full)
+                    yield _cut(name, before + data[:-1], full, "cut_data")
+            case ir.Rows():
+                yield _cut(name, before + whole[: part.count - 1], value)
+                row = catalogue.layout[part.row]
+                n = max(1, part.lo)
+                full = {**value, name: [default(catalogue, row)] * n}
+                head = before + n.to_bytes(part.count, "little")
+                for cut in _cuts(catalogue, row, depth) if part.hi else ():
+                    yield _cut_within(part.name, "", head, cut, full)
+                if n < part.hi and row.parts:
+                    data = before + (n + 1).to_bytes(part.count, "little") + write(catalogue, row, full[name][0]) * n
+                    yield _cut(name, data, full, "missing", f"{name}[{n}].{_first(row)}")
+            case ir.Tlvs():
+                yield _cut(name, before + b"\xff\xff\x00", value, path=f"{name}[0]")
+                for t in catalogue.space[part.space].types if depth < NESTING else ():
+                    full = {**value, name: [_default_tlv(catalogue, t)]}
+                    for cut in _cuts(catalogue, catalogue.layout[t.layout], depth + 1):
+                        assert isinstance(cut.value, Raw)
+                        head = before + t.tag.to_bytes(2, "little") + len(cut.value.data).to_bytes(2, "little")
+                        yield _cut_within(part.name, f".{t.name}", head, cut, full)
+        before += whole
+
+
+def _first(layout: ir.Layout) -> str:
+    """The field that is missing first where nothing is there."""
+    return next(ir.fields_of(layout.parts)).name
+
+
+def _cut(name: str, data: bytes, restored: Plain, operator: str = "cut", path: str = "") -> Probe:
+    return Probe(operator, name, path or name, Raw(data), Fault.SHORT, restored)
+
+
+def _cut_within(name: str, record: str, head: bytes, cut: Probe, restored: Plain) -> Probe:
+    """A cut of a row or of a TLV's value, seen from the layout around it."""
+    assert isinstance(cut.value, Raw)
+    field, path = f"{name}{record}.{cut.field}", f"{name}[0].{cut.path}"
+    return Probe(cut.operator, field, path, Raw(head + cut.value.data), Fault.SHORT, restored)
 
 
 # ── Extremes ─────────────────────────────────────────────────────────────────────────────────────────
@@ -220,6 +257,8 @@ def maximum(catalogue: ir.Catalogue, layout: ir.Layout, room: int = 0xFFFF) -> P
     out: Plain = {}
     for f in ir.fields_of(layout.parts):
         match f:
+            case ir.Number(const=int()):
+                pass
             case ir.Number(reserved=True):
                 out[f.name] = 0
             case ir.Number(choices=str(name)) if name:
@@ -247,9 +286,10 @@ def maximum(catalogue: ir.Catalogue, layout: ir.Layout, room: int = 0xFFFF) -> P
             out[f.name], room = [row] * n, room - (n - f.lo) * size
         elif isinstance(f, ir.Tlvs):
             for t in catalogue.space[f.space].types:
-                inner = maximum(catalogue, catalogue.layout[t.layout], min(room, 4096) - ir.TLV_HEADER)
-                size = ir.TLV_HEADER + len(write(catalogue, catalogue.layout[t.layout], inner))
+                record = catalogue.layout[t.layout]
+                inner = maximum(catalogue, record, min(room, 4096) - ir.TLV_HEADER)
+                size = ir.TLV_HEADER + len(write(catalogue, record, inner))
                 if size <= room:
-                    out[f.name].append((t.tag, inner))
+                    out[f.name].append((t.tag, as_tlv(record, inner)))
                     room -= size
     return out

@@ -31,12 +31,12 @@ class Raw(Struct, frozen=True):
 
 
 def default(catalogue: ir.Catalogue, layout: ir.Layout) -> Plain:
-    """The value that its class has without arguments."""
+    """The value that its class has without arguments. Constants are in no value, and are written all the same."""
     out: Plain = {}
     for f in ir.fields_of(layout.parts):
         match f:
-            case ir.Number():
-                out[f.name] = f.default if f.const is None else f.const
+            case ir.Number(const=None):
+                out[f.name] = f.default
             case ir.Octets():
                 out[f.name] = f.default
             case ir.Blob() | ir.Raw():
@@ -48,21 +48,28 @@ def default(catalogue: ir.Catalogue, layout: ir.Layout) -> Plain:
     return out
 
 
+def as_tlv(layout: ir.Layout, value: Plain) -> Any:
+    """A layout's value in the place of a TLV's: the number itself where it is one number alone."""
+    number = ir.lone_number(layout)
+    return value if number is None else value.get(number.name, number.const)
+
+
 def write(catalogue: ir.Catalogue, layout: ir.Layout, value: Plain | Raw) -> bytes:
     """The bytes of a body, a row or a TLV's value."""
     if isinstance(value, Raw):
         return value.data
-    return b"".join(_part(catalogue, part, value) for part in layout.parts)
+    return b"".join(part_bytes(catalogue, part, value) for part in layout.parts)
 
 
-def _part(catalogue: ir.Catalogue, part: ir.Part, value: Plain) -> bytes:
+def part_bytes(catalogue: ir.Catalogue, part: ir.Part, value: Plain) -> bytes:
+    """The bytes of one part of a value."""
     match part:
         case ir.Number():
-            return _integer(value.get(part.name, part.const), part.size)
+            return _integer(_number(part, value), part.size)
         case ir.Bits():
             word = 0
             for f in part.fields:
-                word |= (value.get(f.name, f.const) & (1 << f.bits) - 1) << f.shift
+                word |= (_number(f, value) & (1 << f.bits) - 1) << f.shift
             return _integer(word, part.size)
         case ir.Octets() | ir.Raw():
             return bytes(value[part.name])
@@ -77,16 +84,23 @@ def _part(catalogue: ir.Catalogue, part: ir.Part, value: Plain) -> bytes:
             return b"".join(write_tlv(catalogue, catalogue.space[part.space], *tlv) for tlv in value[part.name])
 
 
+def _number(n: ir.Number, value: Plain) -> int:
+    """What stands in the value; a constant need not."""
+    found: int = value[n.name] if n.const is None else value.get(n.name, n.const)
+    return found
+
+
 def write_tlv(catalogue: ir.Catalogue, space: ir.Space, tag: int, value: Any) -> bytes:
     """One TLV; `value` may be a Lie about its length."""
-    length, content = (value.count, value.content) if isinstance(value, Lie) else (None, value)
+    content = value.content if isinstance(value, Lie) else value
     known = next((t for t in space.types if t.tag == tag), None)
     if known and not isinstance(content, bytes):
         layout = catalogue.layout[known.layout]
         if isinstance(content, int):
-            content = {ir.lone_number(layout).name: content}  # type: ignore[union-attr]
+            content = {layout.parts[0].name: content}
         content = write(catalogue, layout, content)
-    return _integer(tag, 2) + _integer(len(content) if length is None else length, 2) + content
+    length = value.count if isinstance(value, Lie) else len(content)
+    return _integer(tag, 2) + _integer(length, 2) + bytes(content)
 
 
 def _counted(value: Any) -> tuple[int, Any]:

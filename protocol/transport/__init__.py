@@ -1,1 +1,21 @@
-"""The bench binding over whatever carries bytes: TCP, UNIX sockets, standard input and output, in process."""
+"""The bench binding at work: testers, implementations, and the channels between them."""
+
+from opalink.protocol.transport.bench import Arrival, Bench, Calibration, Entry
+from opalink.protocol.transport.channel import Channel
+from opalink.protocol.transport.errors import (
+    BenchError,
+    BindingError,
+    Closed,
+    Hang,
+    NotOffered,
+    Unreachable,
+    UriError,
+)
+from opalink.protocol.transport.host import Listener, listen, serve
+from opalink.protocol.transport.session import Departure, Endpoint, Session
+from opalink.protocol.transport.uri import IutUri
+
+__all__ = [
+    "Arrival", "Bench", "BenchError", "BindingError", "Calibration", "Channel", "Closed", "Departure", "Endpoint",
+    "Entry", "Hang", "IutUri", "Listener", "NotOffered", "Session", "Unreachable", "UriError", "listen", "serve",
+]  # fmt: skip
