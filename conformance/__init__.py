@@ -1,1 +1,18 @@
-"""Judges an implementation against the specification."""
+"""Judges an implementation against the specification: `certify` is the face.
+
+>>> from opalink.conformance import Options, certify
+>>> certify("sim:four-thirds", Options(selection="MOD/WIRE")).summary  # doctest: +SKIP
+{'pass': 14, 'fail': 0, 'inconc': 0, 'error': 0, 'na': 0, 'notrun': 0}
+"""
+
+from opalink.conformance.campaign import Options, certify
+from opalink.conformance.pics import Pics, PicsError
+from opalink.conformance.purposes import Plan
+from opalink.conformance.results import Campaign, Result
+from opalink.conformance.selection import BadExpression
+from opalink.conformance.verdicts import Conclusion, Exit, Verdict
+
+__all__ = [
+    "BadExpression", "Campaign", "Conclusion", "Exit", "Options", "Pics", "PicsError", "Plan", "Result", "Verdict",
+    "certify",
+]  # fmt: skip

@@ -1,7 +1,11 @@
 """The command line: one program, whose commands are imported only when they are asked for."""
 
 import importlib
+import os
 import sys
+import traceback
+from signal import SIGINT, SIGPIPE
+from typing import Any
 
 import click
 
@@ -9,9 +13,12 @@ from opalink import __version__
 
 # Command → where it is defined, and its line in the help; a test holds the lines to the commands' own.
 COMMANDS = {
-    "certify": ("opalink.conformance.commands:certify", "Judge an implementation and leave a bundle of evidence."),
-    "probe": ("opalink.conformance.commands:probe", "Write the PICS of an implementation from what it shows."),
-    "module": ("opalink.protocol.engine.commands:module", "Reference modules, and a template for your own."),
+    "certify": ("opalink.conformance.commands:certify", "Judge the implementation IUT and leave a bundle of evidence."),
+    "probe": (
+        "opalink.conformance.commands:probe",
+        "Write the PICS of IUT from what it shows, for its vendor to correct.",
+    ),
+    "module": ("opalink.protocol.module_commands:module", "Reference modules, and a template for your own."),
     "decode": ("opalink.protocol.commands:decode", "Packets as a readable tree or as JSON."),
     "encode": ("opalink.protocol.commands:encode", "Packets from JSON, as hexadecimal."),
     "spec": ("opalink.protocol.spec_commands:spec", "The catalogue: list, show, check, export, compare."),
@@ -32,12 +39,22 @@ class Lazy(click.Group):
         command: click.Command = getattr(importlib.import_module(module), attribute)
         return command
 
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            try:
+                return super().invoke(ctx)
+            finally:
+                sys.stdout.flush()
+        except BrokenPipeError:  # whoever reads has seen enough: silence, also when Python flushes at its end
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            ctx.exit(128 + SIGPIPE)
+
     def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
 
 
-@click.command(cls=Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.command("opalink", cls=Lazy, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="opalink")
 def cli() -> None:
     """OPAL, the optical phone–accessory link: its specification as code, and its conformance suite.
@@ -48,12 +65,19 @@ def cli() -> None:
 
 
 def main() -> None:
-    """Run the command line; a broken pipe ends it quietly."""
+    """Run the command line. Only a command's own outcome ends with a code that says something of what it judged."""
     try:
-        cli()
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(0)
+        code = cli.main(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except click.Abort:
+        click.echo("Interrupted.", err=True)
+        code = 128 + SIGINT
+    except Exception:  # noqa: BLE001 (whatever it is, it is a fault of ours, and 1 would be a verdict)
+        traceback.print_exc()
+        code = 4
+    sys.exit(code)
 
 
 if __name__ == "__main__":

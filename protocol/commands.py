@@ -12,7 +12,7 @@ from opalink.protocol.errors import DecodeError, EncodeError
 _HEX = set("0123456789abcdefABCDEF")
 
 
-class NoInput(click.ClickException):
+class NoInputError(click.ClickException):
     exit_code = 5
 
 
@@ -25,9 +25,9 @@ def _content(argument: str) -> bytes | None:
     except OSError as error:
         if error.errno == ENAMETOOLONG:  # what was given is a packet, and no file has such a name
             return None
-        raise NoInput(f"{argument!r} cannot be read: {error.strerror}.") from None
+        raise NoInputError(f"{argument!r} cannot be read: {error.strerror}.") from None
     if not raw.strip():
-        raise NoInput(f"{argument!r} is empty.")
+        raise NoInputError(f"{argument!r} is empty.")
     return raw
 
 
@@ -71,7 +71,7 @@ def decode(packet: str, as_json: bool, no_crc: bool) -> None:
             else:
                 click.echo(f"error ({error.fault}): {error}", err=True)
         else:
-            click.echo(json.dumps(text.to_json(value), ensure_ascii=False) if as_json else text.tree(value))
+            click.echo(json.dumps(text.to_json(value)) if as_json else text.tree(value))
     if failed:
         sys.exit(1)
 
@@ -93,7 +93,7 @@ def encode(packet: str, fields: tuple[str, ...], form: str | None, txn: int | No
         try:
             click.echo(codec.encode(text.from_json(data)).hex())
         except EncodeError as error:
-            raise click.UsageError(str(error)) from None
+            raise click.UsageError(f"{error}.") from None
 
 
 def _values(packet: str, fields: tuple[str, ...], form: str | None, txn: int | None) -> list[object]:

@@ -120,11 +120,16 @@ def counted(data: Any, name: str, size: int, lo: int, hi: int) -> bytes:
 
 def checked(data: Any, name: str, lo: int, hi: int) -> Buffer:
     """Raw data, if it is bytes of a legal length."""
-    if not isinstance(data, (bytes, bytearray, memoryview)):
-        raise EncodeError(name, f"is {type(data).__name__}, must be bytes")
+    if type(data) is not bytes:
+        if not isinstance(data, (bytes, bytearray, memoryview)):
+            raise EncodeError(name, f"is {type(data).__name__}, must be bytes")
+        view = memoryview(data)
+        if view.itemsize != 1 or not view.c_contiguous:
+            raise EncodeError(name, "is a view of something other than bytes in a row")
     if not lo <= len(data) <= hi:
         raise EncodeError(name, f"has {len(data)} bytes, must have {lo} to {hi}")
-    return data
+    found: Buffer = data
+    return found
 
 
 def encode_rows(rows: Any, name: str, size: int, lo: int, hi: int, encode: Callable[[Any], bytes]) -> bytes:

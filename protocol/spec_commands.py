@@ -16,7 +16,10 @@ from opalink.spec.form import Form, Timer
 
 @click.group()
 def spec() -> None:
-    """The catalogue: packets, codes, timers, machines, profiles, requirements."""
+    """The catalogue: list, show, check, export, compare.
+
+    It declares packets, codes, timers, machines, profiles and requirements; everything else is derived from it.
+    """
 
 
 # ── list ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -76,22 +79,21 @@ def list_(table: str, as_json: bool) -> None:
         entries = [packet_json(c, p) for p in c.packets] if table == "packets" else getattr(c, table)
         click.echo(msgspec.json.format(msgspec.json.encode(entries), indent=1).decode())
         return
+    rows: list[tuple[str, ...]]
     match table:
         case "packets":
             rows = [(f"0x{p.code:02X}", p.name, p.group, p.sender.value, p.kind, p.level) for p in c.packets]
         case "requirements":
-            rows = [(r.id, r.level.value, r.role.value, r.test.value, r.text, "") for r in c.requirements]
+            rows = [(r.id, r.level.value, r.role.value, r.test.value, r.text) for r in c.requirements]
         case "timers":
             rows = [(t.name, t.kind.value, t.role.value, *_edges(t)) for t in c.timers]
         case "machines":
-            rows = [
-                (m.name, m.role.value, f"{len(m.states)} states", f"{len(m.rows)} rows", "", "") for m in c.machines
-            ]
+            rows = [(m.name, m.role.value, f"{len(m.states)} states", f"{len(m.rows)} rows") for m in c.machines]
         case _:
-            rows = [(x.name, str(getattr(x, "value", "")), x.doc, "", "", "") for x in getattr(c, table)]
-    widths = [max(len(row[i]) for row in rows) for i in range(4)]
+            rows = [(x.name, str(getattr(x, "value", "")), x.doc) for x in getattr(c, table)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
-        click.echo("  ".join([*(cell.ljust(w) for cell, w in zip(row, widths, strict=False)), *row[4:]]).rstrip())
+        click.echo("  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip())
     click.echo(f"{len(rows)} {table}", err=True)
 
 
@@ -109,7 +111,11 @@ def _ms(ns: int | None) -> str:
 @spec.command()
 @click.argument("name")
 def show(name: str) -> None:
-    """Show what NAME is: a packet type, a requirement, a status, a timer, an enumeration, a machine, a profile."""
+    """Show what NAME stands for in the catalogue.
+
+    It may name a packet type, a layout, an envelope, a requirement, a status, a timer, a limit, a channel, a gear, an
+    enumeration, a set of flags, a space of TLVs, a profile, or a machine with its role: POWER.module.
+    """
     c = catalogue()
     if name in c.packet:
         click.echo(_show_packet(c, c.packet[name]))
@@ -117,7 +123,8 @@ def show(name: str) -> None:
     tables: list[tuple[str, dict[str, Any]]] = [
         ("requirement", c.requirement), ("status", c.status), ("timer", c.timer), ("enumeration", c.choices),
         ("flags", c.flag_set), ("profile", c.profile), ("limit", {x.name: x for x in c.limits}),
-        ("channel", c.channel), ("layout", c.layout), ("machine", {f"{m.name}.{m.role}": m for m in c.machines}),
+        ("channel", c.channel), ("gear", {x.name: x for x in c.gears}), ("layout", c.layout), ("space", c.space),
+        ("envelope", c.envelope), ("machine", {f"{m.name}.{m.role}": m for m in c.machines}),
     ]  # fmt: skip
     for kind, table in tables:
         if name in table:
@@ -238,12 +245,18 @@ def export(out: Path | None) -> None:
     click.echo(f"sha256 {c.fingerprint}", err=True)
 
 
+_EXPORT = click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path)
+
+
 @spec.command()
-@click.argument("old", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.argument("new", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=False)
+@click.argument("old", type=_EXPORT)
+@click.argument("new", type=_EXPORT, required=False)
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 def diff(old: Path, new: Path | None, as_json: bool) -> None:
-    """Compare two exports, or OLD with this version: compatible, conditional, breaking. Exit 1 if breaking."""
+    """Compare two exports, or OLD with this version: compatible, conditional, breaking. Exit 1 if breaking.
+
+    OLD and NEW are what `opalink spec export` wrote; - is standard input.
+    """
     from opalink.protocol.ir.compat import Impact, compare, verdict
 
     changes = compare(_export(old), _export(new) if new else catalogue())
@@ -252,7 +265,7 @@ def diff(old: Path, new: Path | None, as_json: bool) -> None:
         click.echo(json.dumps({"verdict": worst, "changes": [msgspec.to_builtins(c) for c in changes]}, indent=1))
     else:
         for change in sorted(changes, key=lambda c: list(Impact).index(c.impact), reverse=True):
-            click.echo(str(change))
+            click.echo(_printable(str(change)))
         counts = Counter(c.impact for c in changes)
         click.echo(f"{worst}: " + ", ".join(f"{counts[i]} {i}" for i in Impact))
     sys.exit(1 if worst is Impact.BREAKING else 0)
@@ -260,6 +273,11 @@ def diff(old: Path, new: Path | None, as_json: bool) -> None:
 
 def _export(path: Path) -> ir.Catalogue:
     try:
-        return ir.Catalogue.from_json(path.read_bytes())
-    except msgspec.MsgspecError as error:
-        raise click.UsageError(f"{path} is no export of a catalogue: {error}.") from None
+        return ir.Catalogue.from_json(sys.stdin.buffer.read() if path == Path("-") else path.read_bytes())
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise click.UsageError(_printable(f"{path} is no export of a catalogue: {error}.")) from None
+
+
+def _printable(text: str) -> str:
+    """Text that may come from a stranger's file, without what a terminal would obey."""
+    return "".join(ch if ch.isprintable() else repr(ch)[1:-1] for ch in text)

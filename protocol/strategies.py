@@ -23,16 +23,7 @@ from msgspec import Struct
 from opalink.protocol.errors import Fault
 from opalink.protocol.ir import model as ir
 from opalink.protocol.ir.probes import UNKNOWN_TAG, legal, maximum
-from opalink.protocol.ir.write import (
-    Plain,
-    checksums,
-    default,
-    header_of,
-    part_bytes,
-    write,
-    write_envelope,
-    write_tlv,
-)
+from opalink.protocol.ir.write import Plain, as_tlv, checksums, default, header_of, part_bytes, write, write_envelope
 from opalink.spec.form import Form
 
 try:
@@ -76,7 +67,7 @@ def _legal(catalogue: ir.Catalogue, f: ir.Part) -> SearchStrategy[Any]:
             return st.lists(valid(catalogue, f.row), min_size=f.lo, max_size=min(f.hi, f.lo + ROWS))
         case ir.Tlvs():
             return st.lists(tlv(catalogue, catalogue.space[f.space]), max_size=TLVS)
-    raise AssertionError(f)
+    raise TypeError(f)
 
 
 def number(catalogue: ir.Catalogue, n: ir.Number) -> SearchStrategy[int]:
@@ -129,20 +120,21 @@ def _limits(catalogue: ir.Catalogue, f: ir.Part) -> SearchStrategy[Any]:
         case ir.Blob() | ir.Raw():
             return st.sampled_from([bytes(f.lo), b"\xff" * f.hi])
         case ir.Rows():
-            return _at_limits(catalogue, catalogue.layout[f.row]).flatmap(lambda row: st.sampled_from([[row] * f.lo, [row] * f.hi]))
+            return _at_limits(catalogue, catalogue.layout[f.row]).flatmap(
+                lambda row: st.sampled_from([[row] * f.lo, [row] * f.hi])
+            )
         case ir.Tlvs():
             known = [_tlv_at_limits(catalogue, t) for t in catalogue.space[f.space].types]
             unknown = st.just((UNKNOWN_TAG, b""))
             return st.lists(st.one_of(*known, unknown), max_size=2)
-    raise AssertionError(f)
+    raise TypeError(f)
 
 
 def _tlv_at_limits(catalogue: ir.Catalogue, t: ir.TlvType) -> SearchStrategy[tuple[int, Any]]:
     layout = catalogue.layout[t.layout]
-    lone = ir.lone_number(layout)
-    inner = _at_limits(catalogue, layout) if lone is None else st.sampled_from(_edges(lone))
-    fits = inner.filter(lambda value: len(write(catalogue, layout, value if lone is None else {lone.name: value})) <= 0xFFFF)
-    return st.tuples(st.just(t.tag), fits)
+    # A value with every list at its longest can be longer than a TLV can say.
+    fit = _at_limits(catalogue, layout).filter(lambda value: len(write(catalogue, layout, value)) <= 0xFFFF)
+    return st.tuples(st.just(t.tag), fit.map(lambda value: as_tlv(layout, value)))
 
 
 def _edges(n: ir.Number) -> list[int]:
@@ -257,22 +249,28 @@ def _made_room(draw: DrawFn, catalogue: ir.Catalogue, value: Plain, layout: ir.L
 
 def _violated(draw: DrawFn, catalogue: ir.Catalogue, place: _Place, value: Plain) -> tuple[bytes, str]:
     """The bytes of a layout's value with the violation in them, and its path."""
-    part, name = place.part, place.part.name
-    match part, place.fault:
-        case _, Fault.SHORT:
-            return _cut(draw, catalogue, place.layout, part, value)
-        case _, Fault.LONG:
-            return write(catalogue, place.layout, value) + draw(st.binary(min_size=1, max_size=4)), ""
-        case ir.Number(), _:
+    if place.fault is Fault.SHORT:
+        return _cut(draw, catalogue, place.layout, place.part, value)
+    if place.fault is Fault.LONG:
+        return write(catalogue, place.layout, value) + draw(st.binary(min_size=1, max_size=4)), ""
+    wrong = {**value, place.part.name: draw(_wrong(catalogue, place.part))}
+    return write(catalogue, place.layout, wrong), place.part.name
+
+
+def _wrong(catalogue: ir.Catalogue, part: ir.Part) -> SearchStrategy[Any]:
+    """What the bits or the count can say, and the declaration forbids."""
+    match part:
+        case ir.Number():
             (lo, hi), (least, most) = part.bounds, part.span
             below = [st.integers(least, lo - 1)] if least < lo else []
             above = [st.integers(hi + 1, most)] if hi < most else []
-            wrong: Any = draw(st.one_of(*below, *above))
-        case ir.Blob() | ir.Raw(), _:
-            wrong = bytes(draw(st.sampled_from(_wrong_lengths(part))))
-        case ir.Rows(), _:
-            wrong = [default(catalogue, catalogue.layout[part.row])] * draw(st.sampled_from(_wrong_lengths(part)))
-    return write(catalogue, place.layout, {**value, name: wrong}), name
+            return st.one_of(*below, *above)
+        case ir.Rows():
+            row = default(catalogue, catalogue.layout[part.row])
+            return st.sampled_from([[row] * n for n in _wrong_lengths(part)])
+        case ir.Blob() | ir.Raw():
+            return st.sampled_from([bytes(n) for n in _wrong_lengths(part)])
+    raise TypeError(part)
 
 
 def _cut(draw: DrawFn, catalogue: ir.Catalogue, layout: ir.Layout, part: ir.Part, value: Plain) -> tuple[bytes, str]:
@@ -285,8 +283,12 @@ def _cut(draw: DrawFn, catalogue: ir.Catalogue, layout: ir.Layout, part: ir.Part
         end = draw(st.integers(1, len(broken)))
         return before + whole + broken[:end], f"{part.name}[{len(value[part.name])}]"
     size = part.count if isinstance(part, ir.Rows) else len(whole)
-    name = part.fields[0].name if isinstance(part, ir.Bits) else part.name
-    return before + whole[: draw(st.integers(0, size - 1))], name
+    return before + whole[: draw(st.integers(0, size - 1))], _first(part)
+
+
+def _first(part: ir.Part) -> str:
+    """The field that is missing first where a part is."""
+    return next(ir.fields_of((part,))).name
 
 
 def _within(
@@ -297,15 +299,17 @@ def _within(
     at = layout.parts.index(part)
     before = b"".join(part_bytes(catalogue, p, value) for p in layout.parts[:at])
     after = b"".join(part_bytes(catalogue, p, value) for p in layout.parts[at + 1 :])
-    if isinstance(part, ir.Tlvs):
-        space, found = catalogue.space[part.space], value[field]
-        tlvs = [*found[:i], (found[i][0], inner), *found[i + 1 :]]
-        return before + b"".join(write_tlv(catalogue, space, tag, x) for tag, x in tlvs) + after
-    assert isinstance(part, ir.Rows)
-    rows = [write(catalogue, catalogue.layout[part.row], row) for row in value[field]]
-    head = before + len(rows).to_bytes(part.count, "little") + b"".join(rows[:i]) + inner
-    # What is cut in a row has nothing behind it.
-    return head if fault is Fault.SHORT else head + b"".join(rows[i + 1 :]) + after
+    match part:
+        case ir.Tlvs():
+            found = value[field]
+            tlvs = [*found[:i], (found[i][0], inner), *found[i + 1 :]]
+            return before + part_bytes(catalogue, part, {field: tlvs}) + after
+        case ir.Rows():
+            rows = [write(catalogue, catalogue.layout[part.row], row) for row in value[field]]
+            head = before + len(rows).to_bytes(part.count, "little") + b"".join(rows[:i]) + inner
+            # What is cut in a row has nothing behind it.
+            return head if fault is Fault.SHORT else head + b"".join(rows[i + 1 :]) + after
+    raise TypeError(part)
 
 
 # ── Packets ──────────────────────────────────────────────────────────────────────────────────────────
@@ -328,7 +332,9 @@ def _packet(
     room = catalogue.channel[packet.channel].payload_max
     bodies = values(catalogue, layout).map(lambda value: write(catalogue, catalogue.layout[layout], value))
     return st.builds(
-        lambda header, body: write_envelope(catalogue, catalogue.envelope["PACKET"], header, body, checksums(catalogue)),
+        lambda header, body: write_envelope(
+            catalogue, catalogue.envelope["PACKET"], header, body, checksums(catalogue)
+        ),
         _header(catalogue, packet, form),
         bodies.filter(lambda body: len(body) <= room),
     )
@@ -348,19 +354,16 @@ def _header(catalogue: ir.Catalogue, packet: ir.Packet, form: Form) -> SearchStr
 
 def broken_packets(catalogue: ir.Catalogue, fault: Fault | None = None) -> SearchStrategy[NearMiss]:
     """Whole packets with one violation: in the frame, or in the body with a CRC that is right for it."""
-    kinds = [_cut_packet(catalogue)] if fault in (None, Fault.SHORT) else []
-    kinds += [_long_packet(catalogue)] if fault in (None, Fault.LONG) else []
-    kinds += [_damaged_packet(catalogue)] if fault in (None, Fault.CRC) else []
-    if fault is not Fault.CRC:
-        kinds.append(_broken_body(catalogue, fault))
-    return st.one_of(kinds)
+    frames = {Fault.SHORT: _cut_packet, Fault.LONG: _long_packet, Fault.CRC: _damaged_packet}
+    kinds = [made(catalogue) for its, made in frames.items() if fault in (None, its)]
+    return st.one_of(kinds + ([] if fault is Fault.CRC else [_broken_body(catalogue, fault)]))
 
 
 def _broken_body(catalogue: ir.Catalogue, fault: Fault | None) -> SearchStrategy[NearMiss]:
-    fit = []
-    for packet, form, name in _messages(catalogue):
-        if any(fault is None or p.fault is fault for p in _places(catalogue, catalogue.layout[name])):
-            fit.append((packet, form, name))
+    def can(layout: str) -> bool:
+        return any(fault in (None, p.fault) for p in _places(catalogue, catalogue.layout[layout]))
+
+    fit = [m for m in _messages(catalogue) if can(m[2])]
     return st.sampled_from(fit).flatmap(lambda m: _around(catalogue, *m, fault))
 
 
@@ -382,10 +385,9 @@ def _cut_packet(draw: DrawFn, catalogue: ir.Catalogue) -> NearMiss:
     end = draw(st.integers(0, len(data) - 1))
     at = 0
     for part in catalogue.envelope["PACKET"].header:
-        assert isinstance(part, ir.Fixed)
-        at += part.size
+        at += part.size if isinstance(part, ir.Fixed) else 0
         if end < at:
-            return NearMiss(data[:end], Fault.SHORT, part.fields[0].name if isinstance(part, ir.Bits) else part.name)
+            return NearMiss(data[:end], Fault.SHORT, _first(part))
     return NearMiss(data[:end], Fault.SHORT, "payload" if end < len(data) - 4 else "crc")
 
 
@@ -397,7 +399,6 @@ def _long_packet(catalogue: ir.Catalogue) -> SearchStrategy[NearMiss]:
 @st.composite
 def _damaged_packet(draw: DrawFn, catalogue: ir.Catalogue) -> NearMiss:
     data = bytearray(draw(packets(catalogue)))
-    length = 4  # a damaged length shows as another fault
-    i = draw(st.integers(0, len(data) - 1).filter(lambda i: not length <= i < length + 2))
+    i = draw(st.integers(0, len(data) - 1).filter(lambda i: i not in (4, 5)))  # a wrong length is another fault
     data[i] ^= draw(st.integers(1, 0xFF))
     return NearMiss(bytes(data), Fault.CRC, "crc")

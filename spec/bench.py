@@ -286,8 +286,8 @@ _must(1, "An implementation MUST answer each BIND record with one BIND record.")
 _must(2, "An implementation MUST NOT send a record before it has received a BIND record.", test=_SEEN)
 _must(
     3,
-    "An implementation MUST ignore all records but BIND unless the last one named exactly one plane and exactly one clock "
-    "of those that the implementation offers.",
+    "An implementation MUST ignore all records but BIND unless the last one named exactly one plane and exactly one "
+    "clock of those that the implementation offers.",
 )
 _must(4, "An implementation MUST be, after a BIND record, as after a cold reset with the contacts open.")
 _must(5, "An implementation MUST close a connection that brings a record above the limit.", kind=Kind.ROBUSTNESS)

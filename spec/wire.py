@@ -158,7 +158,7 @@ _must(24, "A sender MUST put nothing on the wire that does not decode.", kind=Ki
 _must(
     25,
     "A receiver MUST make its checks in this order: CRC, version, repeated transaction, type, direction, feature, "
-    "virtual channel, state, length, values.",
+    "virtual channel, state, fields of the payload in wire order, members of enumerations.",
 )
 _must(
     26,

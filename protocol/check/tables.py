@@ -142,14 +142,12 @@ def _ids(c: ir.Catalogue) -> Found:
 
 @rule("R03", "Requirements that fields and rows cite exist.")
 def _cited(c: ir.Catalogue) -> Found:
-    for x in c.layouts:
-        for f in ir.fields_of(x.parts):
-            for name in set(getattr(f, "req", ())) - c.requirement.keys():
-                yield f"{x.name}.{f.name}", f"cites {name}"
-    for m in c.machines:
-        for row in m.rows:
-            for name in set(row.req) - c.requirement.keys():
-                yield f"{m.name}.{m.role}", f"cites {name}"
+    cited = [(f"{x.name}.{f.name}", getattr(f, "req", ())) for x in c.layouts for f in ir.fields_of(x.parts)]
+    cited += [(f"{m.name}.{m.role}", row.req) for m in c.machines for row in m.rows]
+    for where, names in cited:
+        for name in names:
+            if name not in c.requirement:
+                yield where, f"cites {name}"
 
 
 @rule("R04", "A requirement names a packet type and features that exist.")

@@ -4,7 +4,8 @@ For each layout a frozen `msgspec.Struct` without garbage-collector tracking (me
 classes), a decoder and an encoder. Neighbouring fixed fields form a run: one `struct` call and one condition;
 what the condition catches, the run's table explains (see `opalink.protocol.runtime`).
 
-Plan: runs · one layout: class, decoder, encoder · enumerations. `python_module` puts the pieces together.
+Plan: runs · one layout: class, decoder, encoder. `python_enums` makes the enumerations, `python_module` puts the
+pieces together.
 """
 
 from collections.abc import Iterator
@@ -12,13 +13,12 @@ from dataclasses import dataclass
 from itertools import groupby
 from textwrap import indent
 
+from opalink.protocol.generate.python_enums import docstring, member_lookup
 from opalink.protocol.ir import model as ir
-from opalink.protocol.ir.names import singular
 
 _CODES = {(8, False): "B", (16, False): "H", (24, False): "HB", (32, False): "I", (64, False): "Q"}
 _CODES |= {(8, True): "b", (16, True): "h", (32, True): "i", (64, True): "q"}
 _FIXED = (ir.Number, ir.Bits, ir.Octets)
-_TABLE_BITS = 8  # an unsigned enumeration of at most this width is looked up in a tuple of all its values
 
 Fixed = ir.Number | ir.Bits | ir.Octets
 
@@ -26,15 +26,6 @@ Fixed = ir.Number | ir.Bits | ir.Octets
 def has_value(field: ir.Part) -> bool:
     """Whether a field stands in the value class: a constant is implied."""
     return not (isinstance(field, ir.Number) and field.const is not None)
-
-
-def member_lookup(n: ir.Number, x: str) -> str:
-    """The expression that turns a raw number into its enumeration's member, if it has one."""
-    if not n.choices:
-        return x
-    if n.bits <= _TABLE_BITS and not n.signed:
-        return f"_T_{n.choices}_{n.bits}[{x}]"
-    return f"_G_{n.choices}({x}, {x})"
 
 
 # ── Runs ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -204,7 +195,7 @@ class LayoutCode:
         return "\n".join([self._class(), *pieces, "\n", self._decoder(parts), "\n", self._encoder(parts, runs)])
 
     def _class(self) -> str:
-        lines = [f"class {self.name}(_Struct, frozen=True, gc=False):", f'    """{_docstring(self.layout.doc)}"""', ""]
+        lines = [f"class {self.name}(_Struct, frozen=True, gc=False):", f'    """{docstring(self.layout.doc)}"""', ""]
         for f in ir.fields_of(self.layout.parts):
             if has_value(f):
                 lines += [f"    {f.name}: {annotation(f)} = {default_of(self.catalogue, f)}{_remark(f)}"]
@@ -297,7 +288,7 @@ class LayoutCode:
                     args = f"_v.{p.name}, {p.name!r}, {p.count}, {p.lo}, {p.hi}, encode_{p.row}"
                     pieces.append(f"_encode_rows({args})")
                 case ir.Tlvs():
-                    tail = f'_encode_tlvs(_v.{p.name}, {p.name!r}, _K_{p.space}) if _v.{p.name} else b""'
+                    tail = f'_encode_tlvs(_v.{p.name}, {p.name!r}, _K_{p.space}) if _v.{p.name} != () else b""'
                     pieces.append(f"({tail})" if len(parts) > 1 else tail)
         table = " + ".join(f"_R_{r.id}" for r in runs) or "()"
         refuse = f"_refuse(_v, {self.name}, {table})"
@@ -366,50 +357,8 @@ def _remark(f: ir.Part) -> str:
     return ""
 
 
-def _docstring(text: str) -> str:
-    return text.replace("\\", "\\\\").replace('"""', "'''")
-
-
 def _function(signature: str, lines: list[str]) -> str:
     return f"def {signature}:\n" + "\n".join(f"    {x}" for x in lines)
-
-
-# ── Enumerations ─────────────────────────────────────────────────────────────────────────────────────
-
-
-def enum_source(name: str, doc: str, members: tuple[tuple[str, int, str], ...], base: str = "IntEnum") -> str:
-    lines = [f"class {name}(_{base}):", f'    """{_docstring(doc)}"""', ""]
-    lines += [f"    {m} = {value}  # {text}" for m, value, text in members] or ["    pass"]
-    return "\n".join(lines)
-
-
-def lookups(catalogue: ir.Catalogue) -> str:
-    """The tables by which raw numbers become members, for the widths in use."""
-    uses = {(n.choices, 0 if n.signed or n.bits > _TABLE_BITS else n.bits) for n in all_numbers(catalogue) if n.choices}
-    return "\n".join(
-        f"_T_{name}_{width} = _total({name}, {width})" if width else f"_G_{name} = {name}._value2member_map_.get"
-        for name, width in sorted(uses)
-    )
-
-
-def all_numbers(catalogue: ir.Catalogue) -> Iterator[ir.Number]:
-    for parts in [*(x.parts for x in catalogue.layouts), *(e.header for e in catalogue.envelopes)]:
-        yield from (f for f in ir.fields_of(parts) if isinstance(f, ir.Number))
-
-
-def tag_enum(space: ir.Space) -> str:
-    """The enumeration of a space's tags: PropertyTag for properties."""
-    members = tuple((t.name.upper(), t.tag, t.doc) for t in space.types)
-    return enum_source(singular(space.name) + "Tag", f"Tags of the space `{space.name}`.", members)
-
-
-def tag_table(space: ir.Space) -> str:
-    """How the TLVs of a space are read and written."""
-    tag = singular(space.name) + "Tag"
-    lines = [
-        f"    {t.tag}: ({tag}.{t.name.upper()}, {t.name!r}, decode_{t.layout}, encode_{t.layout})," for t in space.types
-    ]
-    return "\n".join([f"_K_{space.name}: _TagTable = {{", *lines, "}"])
 
 
 def layout_source(

@@ -16,13 +16,10 @@ from opalink.protocol.generate.python import (
     Run,
     annotation,
     default_of,
-    enum_source,
     has_value,
     layout_source,
-    lookups,
-    tag_enum,
-    tag_table,
 )
+from opalink.protocol.generate.python_enums import docstring, enum_source, lookups, tag_enum, tag_table
 from opalink.protocol.ir import model as ir
 from opalink.protocol.ir.names import camel
 from opalink.spec.form import Crc, Form, Member
@@ -73,9 +70,13 @@ class Chunk:
     source: str
 
     @cached_property
+    def tree(self) -> ast.Module:
+        return ast.parse(self.source)
+
+    @cached_property
     def defines(self) -> set[str]:
         found = set()
-        for node in ast.parse(self.source).body:
+        for node in self.tree.body:
             match node:
                 case ast.ClassDef(name=name) | ast.FunctionDef(name=name):
                     found.add(name)
@@ -86,7 +87,8 @@ class Chunk:
 
     @cached_property
     def mentions(self) -> set[str]:
-        return {n.id for n in ast.walk(ast.parse(self.source)) if isinstance(n, ast.Name)}
+        names = (n for n in ast.walk(self.tree) if isinstance(n, ast.Name))
+        return {n.id for n in names if isinstance(n.ctx, ast.Load)}
 
 
 def chunks(catalogue: ir.Catalogue) -> list[Chunk]:
@@ -221,7 +223,7 @@ def envelope_source(catalogue: ir.Catalogue, e: ir.Envelope) -> str:
         if e.size is not None
         else next(f.bounds for f in ir.fields_of(e.header) if isinstance(f, ir.Number) and f.name == "length")
     )
-    lines = [f"class {name}(_Struct, frozen=True, gc=False):", f'    """{e.doc}"""', ""]
+    lines = [f"class {name}(_Struct, frozen=True, gc=False):", f'    """{docstring(e.doc)}"""', ""]
     lines += [f"    {f.name}: {annotation(f)} = {default_of(catalogue, f)}" for f in fields]
     lines += [
         f"    payload: _Buffer = {f'bytes({lo})' if lo else 'b' + repr('')}",
@@ -236,9 +238,14 @@ def envelope_source(catalogue: ir.Catalogue, e: ir.Envelope) -> str:
     lines += [f"def decode_{name}(data: _Any{option}) -> {name}:"]
     lines += [f"    {x}" for x in [*wrap.unwrap(), f"return {name}({values})"]]
     lines += ["", "", f"def encode_{name}(_v: {name}) -> bytes:"]
-    body = [f'_p = _checked(getattr(_v, "payload", None), "payload", {lo}, {hi})', *wrap.wrap()]
+    body = [*_attribute("_p", "payload", name), f'_p = _checked(_p, "payload", {lo}, {hi})', *wrap.wrap()]
     lines += [f"    {x}" for x in body]
     return "\n".join(lines)
+
+
+def _attribute(variable: str, name: str, cls: str) -> list[str]:
+    """A value's attribute; what has none is no value of the class."""
+    return ["try:", f"    {variable} = _v.{name}", "except AttributeError:", f"    _refuse(_v, {cls}, ())"]
 
 
 # ── The packet ───────────────────────────────────────────────────────────────────────────────────────
@@ -252,7 +259,7 @@ def packet_source(catalogue: ir.Catalogue, e: ir.Envelope) -> str:
     named = {"type": ("PacketType", 8), "status": ("Status", 8), "vc": ("VirtualChannel", 4)}
     arguments = wrap.run.arguments()
     lines = [f"_T_{t}_{w} = _total({t}, {w})" for t, w in named.values()]
-    lines += ["", "", "class Packet(_Struct, frozen=True, gc=False):", f'    """{e.doc}"""', ""]
+    lines += ["", "", "class Packet(_Struct, frozen=True, gc=False):", f'    """{docstring(e.doc)}"""', ""]
     fields = wrap.fields()
     lines += [f"    {f.name}: {named[f.name][0] + ' | int' if f.name in named else 'int'} = 0" for f in fields]
     lines += ['    body: _Any = b""  # a value class, or bytes where the type or its form is unknown']
@@ -296,7 +303,7 @@ def packet_source(catalogue: ir.Catalogue, e: ir.Envelope) -> str:
     lines += ["", "", "def encode_Packet(_v: Packet) -> bytes:"]
     sized = '_checked({}, "body", 0, 65535)'
     body = [
-        '_body = getattr(_v, "body", None)',
+        *_attribute("_body", "body", "Packet"),
         "_encode = _ENCODERS.get(type(_body))",
         f"_p: _Buffer = {sized.format('_body')} if _encode is None else _encode(_body)",
         *wrap.wrap(sized.format("_p")),
@@ -336,7 +343,7 @@ def modules(catalogue: ir.Catalogue) -> dict[str, str]:
         text = "\n\n\n".join(c.source for c in mine)
         what = f"The {home} chapter of the Python codec." if home in catalogue.group else f"The Python codec: {home}."
         out[f"{home}.py"] = "\n".join(
-            [header("#", catalogue.fingerprint, what), _used_prelude(text), *imports, "", "", text, ""]
+            [header("#", catalogue.fingerprint, what), _used_prelude(mine), *imports, "", "", text, ""]
         )
     out["__init__.py"] = _face(catalogue, where)
     return out
@@ -358,9 +365,9 @@ def _face(catalogue: ir.Catalogue, where: dict[str, str]) -> str:
     return "\n".join([mark, what, *imports, "", f"__all__ = [\n{names}]", ""])
 
 
-def _used_prelude(text: str) -> str:
-    """The imports of the prelude that a module mentions."""
-    used = Chunk("", text).mentions
+def _used_prelude(pieces: list[Chunk]) -> str:
+    """The imports of the prelude that the pieces of a module mention."""
+    used = {name for c in pieces for name in c.mentions}
     lines: list[str] = []
     for statement in re.findall(r"^from (\S+) import (?:\(\n(.*?)\)|(.*?))$", _PRELUDE, re.MULTILINE | re.DOTALL):
         module, many, one = statement

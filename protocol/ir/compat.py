@@ -177,8 +177,8 @@ def _part(where: str, old: ir.Part, new: ir.Part) -> Changes:
             yield from _range(where, "length", (a.lo, a.hi), (b.lo, b.hi))
         case ir.Raw(), ir.Raw():
             yield from _range(where, "length", (old.lo, old.hi), (new.lo, new.hi))
-        case ir.Tlvs(), ir.Tlvs() if old.space == new.space:
-            pass
+        case ir.Tlvs(), ir.Tlvs():
+            pass  # their spaces are compared
         case _:
             yield _no(where, "is laid out in another way")
     yield from _renamed(where, old, new)
@@ -190,6 +190,10 @@ def _forms(c: ir.Catalogue, p: ir.Packet) -> dict[Form, str]:
     return implied | p.forms
 
 
+def _types(old: ir.Space, new: ir.Space) -> list[tuple[str, str]]:
+    return [(t.layout, u.layout) for t, u in _matched(old.types, new.types, "tag") if t and u]
+
+
 def _layouts(old: ir.Catalogue, new: ir.Catalogue) -> Changes:
     """Every layout of the old version with the one in its place in the new: of forms, TLVs and bodies, then of rows."""
     pairs: list[tuple[str, str]] = []
@@ -199,7 +203,7 @@ def _layouts(old: ir.Catalogue, new: ir.Catalogue) -> Changes:
             pairs += [(name, news[form]) for form, name in _forms(old, p).items() if form in news]
     for s, z in _matched(old.spaces, new.spaces):
         if s and z:
-            pairs += [(t.layout, u.layout) for t, u in _matched(s.types, z.types, "tag") if t and u]
+            pairs += _types(s, z)
     pairs += [(b.layout, d.layout) for b, d in _matched(old.bodies, new.bodies) if b and d]
     seen: set[tuple[str, str]] = set()
     while pairs:
@@ -207,10 +211,16 @@ def _layouts(old: ir.Catalogue, new: ir.Catalogue) -> Changes:
         if pair in seen:
             continue
         seen.add(pair)
-        a, b = old.layout[pair[0]].parts, new.layout[pair[1]].parts
-        yield from _parts(f"layout {pair[1]}", a, b)
-        both = zip(_counted(a), _counted(b), strict=False)
-        pairs += [(x.row, y.row) for x, y in both if isinstance(x, ir.Rows) and isinstance(y, ir.Rows)]
+        where, a, b = f"layout {pair[1]}", old.layout[pair[0]].parts, new.layout[pair[1]].parts
+        yield from _parts(where, a, b)
+        for x, y in zip(_counted(a), _counted(b), strict=False):
+            match x, y:
+                case ir.Rows(), ir.Rows():
+                    pairs.append((x.row, y.row))
+                case ir.Tlvs(), ir.Tlvs() if x.space != y.space:
+                    s, z = old.space[x.space], new.space[y.space]
+                    yield from _space(f"{where}.{x.name}", s, z)
+                    pairs += _types(s, z)
 
 
 # ── Tables ───────────────────────────────────────────────────────────────────────────────────────────

@@ -11,6 +11,7 @@ DIAGNOSTICS: Final = {
     "W06": "One name stands for two declarations.",
     "W07": "An envelope is not a fixed header, a payload of known length and a CRC.",
     "W08": "A TLV space contains itself, so that TLVs could nest without end.",
+    "W09": "A new sentence takes the number of one that was retired.",
 }
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct, structs
 
+from opalink.protocol.ir.diagnostics import SpecError
 from opalink.protocol.ir.model import Catalogue
 from opalink.protocol.ir.obligations import SPACE_AREA, obligations
 from opalink.spec.form import Requirement
@@ -68,6 +69,8 @@ def locked(catalogue: Catalogue, entries: list[Entry]) -> tuple[Catalogue, list[
     last = {e.id: e for e in entries}
     for r in requirements:
         old, now = last.get(r.id), digest(r.text)
+        if old and old.retired and not r.key and old.digest != now:
+            raise SpecError("W09", r.id, "was retired, and stands for its old sentence for ever: take another number")
         if old is None or old.retired or old.digest != now:
             added.append(Entry(r.id, old.rev + 1 if old else 1, now, r.key))
     present = {r.id for r in requirements}

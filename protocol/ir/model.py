@@ -14,6 +14,7 @@ from functools import cached_property
 from typing import Annotated
 
 import msgspec
+from msgspec import structs
 
 from opalink.spec.form import (
     Channel,
@@ -254,6 +255,10 @@ class Packet(Record, frozen=True):
     optional: bool = False
     statuses: tuple[str, ...] = ()
     lanes: tuple[str, ...] = ("laser",)
+
+    def __post_init__(self) -> None:
+        # The first form is the one that begins an exchange, also after canonical JSON has sorted them.
+        structs.force_setattr(self, "forms", {form: self.forms[form] for form in Form if form in self.forms})
 
     @property
     def kind(self) -> str:

@@ -57,12 +57,13 @@ def _visit(
 ) -> Iterator[Site]:
     base = default(catalogue, layout)
 
-    def put_at(name: str) -> Callable[[Any], Plain]:
-        return lambda value: embed({**base, name: value})
+    def put_at(name: str, const: int | None) -> Callable[[Any], Plain]:
+        return lambda value: embed(base if value == const else {**base, name: value})
 
     for part in ir.fields_of(layout.parts):
-        put = put_at(part.name)
-        now = base.get(part.name, getattr(part, "const", None))
+        const = part.const if isinstance(part, ir.Number) else None
+        put = put_at(part.name, const)
+        now = base.get(part.name, const)
         yield Site(part, field + part.name, path + part.name, put, now)
         if isinstance(part, ir.Rows) and part.hi:
             row = catalogue.layout[part.row]
@@ -105,7 +106,7 @@ def _legal_values(catalogue: ir.Catalogue, part: ir.Part) -> Iterator[tuple[str,
         case ir.Number(const=int()):
             return
         case ir.Number(reserved=True):
-            yield "reserved", (1 << part.bits) - 1
+            yield "reserved", -1 if part.signed else part.span[1]
         case ir.Number(choices=str(name)) if name:
             lo, hi = part.bounds
             members = {m.value: m.name for m in catalogue.choices[name].members}
@@ -280,10 +281,12 @@ def maximum(catalogue: ir.Catalogue, layout: ir.Layout, room: int = 0xFFFF) -> P
             more = max(0, min(f.hi - f.lo, room))
             out[f.name], room = b"\xff" * (f.lo + more), room - more
         elif isinstance(f, ir.Rows):
-            row = maximum(catalogue, catalogue.layout[f.row], room // max(1, f.hi))
-            size = len(write(catalogue, catalogue.layout[f.row], row))
-            n = max(f.lo, min(f.hi, f.lo + room // size if size else f.hi))
-            out[f.name], room = [row] * n, room - (n - f.lo) * size
+            of = catalogue.layout[f.row]
+            room += sum(len(write(catalogue, of, row)) for row in out[f.name])  # the least rows grow too
+            row = maximum(catalogue, of, room // max(1, f.hi))
+            size = len(write(catalogue, of, row))
+            n = max(f.lo, min(f.hi, room // size if size else f.hi))
+            out[f.name], room = [row] * n, room - n * size
         elif isinstance(f, ir.Tlvs):
             for t in catalogue.space[f.space].types:
                 record = catalogue.layout[t.layout]

@@ -283,6 +283,16 @@ class Bench:
         self._stirred = True
         return result
 
+    def ask(self, kind: RecordKind, payload: bytes) -> Any:
+        """Send a BIND, CONTROL or CLOCK record with any payload and return what answers it: for tests of the binding
+        itself."""
+        if kind == RecordKind.CONTROL:
+            self._seq = int.from_bytes(payload[:2], "little")
+        self._accepted = 0
+        self._put(Record(kind, payload=payload))
+        self._stirred = True
+        return self._settle(kind)
+
     def alive(self) -> bool:
         """Whether the implementation still answers; whether it can do what it is asked does not matter."""
         try:

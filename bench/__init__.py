@@ -1,0 +1,1 @@
+"""Measurements of opalink beside its peers: `make bench`."""

@@ -1,0 +1,211 @@
+"""`opalink certify` and `opalink probe`: a thin driver of the core.
+
+Plan: faults as exit codes · certify · what is printed · probe.
+"""
+
+import contextlib
+import json
+import platform
+import sys
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, Any
+
+import click
+import msgspec
+from msgspec import structs
+
+from opalink import __version__
+from opalink.conformance import pics
+from opalink.conformance.campaign import Options, Progress, Runner
+from opalink.conformance.campaign import certify as judge
+from opalink.conformance.pics import PicsError
+from opalink.conformance.probe import picture
+from opalink.conformance.purposes import Plan
+from opalink.conformance.report import printable, replay
+from opalink.conformance.results import Campaign, Environment, Result
+from opalink.conformance.selection import BadExpression
+from opalink.conformance.verdicts import EXITS, Exit, Verdict
+from opalink.protocol.ir.load import catalogue
+from opalink.protocol.transport import BenchError, UriError
+
+DEFAULT = "sim:four-thirds"
+_SHOWN = 20  # failures that a terminal is shown; the report has all
+
+# ── Faults as exit codes ─────────────────────────────────────────────────────────────────────────────
+
+
+class Stopped(click.ClickException):
+    """Ends a command with one sentence and an exit code of the table."""
+
+    def __init__(self, text: str, code: Exit) -> None:
+        super().__init__(printable(text))
+        self.exit_code = int(code)  # type: ignore[misc] # click reads it from the instance
+
+
+@contextlib.contextmanager
+def _sentences() -> Iterator[None]:
+    """What goes wrong outside the tests, in one sentence each."""
+    try:
+        yield
+    except (UriError, BadExpression) as error:
+        raise click.UsageError(printable(str(error))) from None
+    except PicsError as error:
+        raise Stopped(str(error), error.exit) from None
+    except BenchError as error:
+        raise Stopped(str(error), Exit.TESTER_FAULT) from None
+    except OSError as error:
+        raise Stopped(f"{error.filename or 'The output'}: {error.strerror or error}.", Exit.TESTER_FAULT) from None
+
+
+# ── Certify ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+@click.command()
+@click.argument("iut", default=DEFAULT)
+@click.option("--plan", type=click.Choice([p.value for p in Plan]), default=Plan.CI.value, help="How much is run.")
+@click.option("--profile", default="", help="The profile to judge it by; what it says of itself unless given.")
+@click.option("--pics", "statement", type=click.Path(dir_okay=False, path_type=Path), help="What the vendor declares.")
+@click.option("-k", "selection", default="", help="Run only what matches: words with and, or, not and brackets.")
+@click.option("--seed", type=click.IntRange(0, (1 << 64) - 1), default=1, help="Begins whatever is drawn at random.")
+@click.option("--clock", type=click.Choice(["auto", "virtual", "real"]), default="auto", help="Whose time holds.")
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), default="out/certify", help="The bundle.")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON instead of text.")
+def certify(
+    iut: str,
+    plan: str,
+    profile: str,
+    statement: Path | None,
+    selection: str,
+    seed: int,
+    clock: Any,
+    out: Path,
+    as_json: bool,
+) -> None:
+    """Judge the implementation IUT and leave a bundle of evidence.
+
+    IUT is a URI: sim:four-thirds, tcp:host:port, stdio:./module, unix:/path, py:package.module:factory.
+    """
+    from opalink.conformance.evidence import bundle
+    from opalink.conformance.report import to_json
+
+    if profile and profile not in catalogue().profile:
+        raise click.UsageError(f"There is no profile {profile!r}; known are {', '.join(catalogue().profile)}.")
+    options = Options(Plan(plan), profile, statement, selection, seed, clock)
+    started, begun = datetime.now(UTC), time.monotonic()
+    with _sentences():
+        out.mkdir(parents=True, exist_ok=True)
+        with (out / "results.jsonl").open("wb") as stream, _bar(as_json) as show:
+            campaign = judge(iut, options, _tee(stream, show))
+        environment = Environment(
+            started=started.isoformat(timespec="seconds"),
+            seconds=round(time.monotonic() - begun, 3),
+            host=platform.platform(),
+            python=platform.python_version(),
+            opalink=__version__,
+            command=("opalink", *sys.argv[1:]),
+        )
+        campaign = structs.replace(campaign, environment=environment)
+        bundle(campaign, out)
+    if as_json:
+        click.echo(to_json(campaign))
+    else:
+        _print(campaign, out)
+    sys.exit(EXITS[campaign.verdict])
+
+
+def _tee(stream: IO[bytes], show: Progress) -> Progress:
+    """Results to disk as they come, so that a campaign that is cut off leaves what it had."""
+
+    def progress(result: Result, done: int, total: int) -> None:
+        stream.write(msgspec.json.encode(structs.replace(result, steps=())) + b"\n")
+        show(result, done, total)
+
+    return progress
+
+
+@contextlib.contextmanager
+def _bar(quiet: bool) -> Iterator[Progress]:
+    """A progress bar on a terminal; elsewhere nothing."""
+    if quiet or not sys.stderr.isatty():
+        yield lambda _result, _done, _total: None
+        return
+    with click.progressbar(length=1, label="certify", file=sys.stderr) as bar:
+
+        def progress(_: Result, done: int, total: int) -> None:
+            bar.length = total
+            bar.update(done - bar.pos)
+
+        yield progress
+
+
+# ── What is printed ──────────────────────────────────────────────────────────────────────────────────
+
+
+def _print(c: Campaign, out: Path) -> None:
+    """The verdict, the failures with the requirement's sentence first, and where the evidence is."""
+    sentences = {r.id: r.text for r in c.coverage.requirements}
+    wrong = [r for r in c.results if r.verdict in (Verdict.FAIL, Verdict.ERROR, Verdict.INCONC)]
+    for result in wrong[:_SHOWN]:
+        for line in _failure(c, result, sentences):
+            click.echo(printable(line))
+        click.echo()
+    if len(wrong) > _SHOWN:
+        click.echo(f"… and {len(wrong) - _SHOWN} more in the report.\n")
+    for warning in c.warnings:
+        click.echo(printable(f"warning: {warning}"))
+    counts = ", ".join(f"{n} {name}" for name, n in c.summary.items() if n)
+    name = printable(c.bound.product or c.bound.name or c.iut)
+    click.echo(f"{name}: {c.verdict.upper()} ({counts or 'no tests'})")
+    if c.reason:
+        click.echo(printable(c.reason))
+    click.echo(f"The report is {out / 'report.html'}")
+
+
+def _failure(c: Campaign, result: Result, sentences: dict[str, str]) -> Iterator[str]:
+    for requirement in result.charged or result.requirements[:1]:
+        yield f"{requirement}  {sentences.get(requirement, '')}"
+    yield f"  {result.verdict.upper()} {result.id}"
+    if result.expected:
+        yield f"  expected {result.expected}; saw {result.actual}"
+    if result.reason:
+        yield f"  {result.reason}"
+    yield f"  {replay(c, result)}"
+
+
+# ── Probe ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@click.command()
+@click.argument("iut", default=DEFAULT)
+@click.option(
+    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Where to write it; else print it."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+def probe(iut: str, output: Path | None, as_json: bool) -> None:
+    """Write the PICS of IUT from what it shows, for its vendor to correct.
+
+    [features] is what the vendor declares: certify holds the implementation to it. [advertised] is what it says of
+    itself in HELLO, [observed] what it answered when each feature was tried.
+    """
+    with _sentences():
+        runner = Runner(iut, Options(), catalogue())
+        try:
+            bound, observed = runner.probe()
+        finally:
+            runner.close()
+        if not runner.known.reached:
+            raise Stopped("No session could be opened: `opalink certify` says why.", Exit.INCONCLUSIVE)
+        found = picture(catalogue(), bound, runner.known, observed)
+        if as_json:
+            click.echo(json.dumps(msgspec.to_builtins(found), ensure_ascii=False))
+        elif output is None or str(output) == "-":
+            click.echo(printable(pics.write(found)), nl=False)
+        else:
+            output.write_text(pics.write(found))
+            click.echo(f"Wrote {output}.")
+        contradictions = pics.contradictions(found.features, found.advertised, found.observed)
+    if contradictions:
+        raise Stopped(" ".join(contradictions), Exit.PICS)

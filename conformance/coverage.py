@@ -1,0 +1,124 @@
+"""Which requirements a campaign speaks of, and by what.
+
+A requirement is covered by a test that was executed, by a monitor that saw it kept or broken, or by a reason: one that
+it states itself, or one of those below. The reasons below are about the packet plane of a bench, not about the
+requirement: another plane or another instrument judges it.
+
+Plan: reasons · who a requirement binds · coverage.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable
+
+from opalink.conformance.generated import GATEWAY
+from opalink.conformance.monitors import Monitor
+from opalink.conformance.purposes import any_of, unmet
+from opalink.conformance.results import Coverage, Covered, How, Result
+from opalink.conformance.verdicts import Verdict, worst
+from opalink.protocol.ir import model as ir
+from opalink.protocol.ir.obligations import peer
+from opalink.spec.form import Form, Requirement, Role, Testability
+
+# ── Reasons ──────────────────────────────────────────────────────────────────────────────────────────
+
+_FLIT = "FLITs carry it: the packet plane does not show it."
+
+REASONS = {
+    "R-LNK-015": _FLIT,
+    "R-LNK-016": _FLIT,
+    "R-LNK-018": _FLIT,
+    "R-PWR-015": _FLIT,
+    "R-TIM-001": _FLIT,
+    "R-TIM-002": _FLIT,
+    "R-TIM-004": _FLIT,
+    "R-PWR-018": "A meter judges it, unless PWR_STATUS comes at that time.",
+    "R-CAP-021": "Nothing at a bench makes a sensor fail.",
+    "R-MGT-040": "A bench takes the sides apart at once: nothing announces it.",
+}
+_EXECUTED = (Verdict.PASS, Verdict.FAIL, Verdict.INCONC, Verdict.ERROR)
+
+# ── Who a requirement binds ──────────────────────────────────────────────────────────────────────────
+
+
+def binds(catalogue: ir.Catalogue, r: Requirement, role: Role, features: Collection[str], plane: str) -> bool:
+    """Whether a requirement applies to an implementation of this role with these features."""
+    holders = {role, Role.BOTH, Role.SINK if role is Role.MODULE else Role.SOURCE}
+    if "ROLE_SWAP" in features:
+        holders |= {Role.SINK, Role.SOURCE}
+    if not _holder(catalogue, r) & holders:
+        return False
+    if r.packet in GATEWAY and plane == "packet":
+        return False
+    if (words := r.key.split("."))[0] in catalogue.space:  # what a TLV needs, wherever it travels
+        tlv = next(t for t in catalogue.space[words[0]].types if t.name == words[1])
+        if unmet(any_of(tlv.needs), features):
+            return False
+    lacking = [n[1:] for n in r.needs if n.startswith("!")]
+    having = [n for n in r.needs if not n.startswith("!")]
+    return not any(n in features for n in lacking) and (not having or any(n in features for n in having))
+
+
+def _holder(catalogue: ir.Catalogue, r: Requirement) -> set[Role]:
+    """Whose obligation it is. A generated one falls on whoever sends the form, or receives the request."""
+    words = r.key.split(".")
+    packet = catalogue.packet.get(words[0]) if r.key else None
+    if packet is None:
+        return {r.role}
+    request = words[-1] != "sent" or words[1] not in (Form.REQUEST, Form.EVENT)
+    side = peer(packet.sender) if request else packet.sender
+    return {Role.MODULE, Role.PHONE} if side is Role.BOTH else {side}
+
+
+# ── Coverage ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+def coverage(
+    catalogue: ir.Catalogue,
+    role: Role,
+    features: Collection[str],
+    plane: str,
+    results: Iterable[Result],
+    monitor: Monitor | None,
+) -> Coverage:
+    """What became of every requirement of the catalogue."""
+    tests: defaultdict[str, list[Result]] = defaultdict(list)
+    for result in results:
+        if result.verdict in _EXECUTED:
+            for requirement in dict.fromkeys((*result.requirements, *result.charged)):
+                tests[requirement].append(result)
+    seen = monitor.covered() if monitor else Counter[str]()
+    broken = monitor.broken if monitor else Counter[str]()
+    return Coverage(
+        tuple(
+            _covered(r, binds(catalogue, r, role, features, plane), tests[r.id], seen[r.id], broken[r.id])
+            for r in catalogue.requirements
+        )
+    )
+
+
+def _covered(r: Requirement, applies: bool, tests: list[Result], seen: int, broken: int) -> Covered:
+    verdicts = [_verdict(r.id, t) for t in tests]
+    if seen:
+        verdicts.append(Verdict.PASS)
+    if broken:
+        verdicts.append(Verdict.FAIL)
+    reason = r.reason or REASONS.get(r.id, "")
+    if not applies:
+        how = How.NA
+    elif any(r.id in t.requirements for t in tests):
+        how = How.ACTIVE
+    elif seen or broken:
+        how = How.PASSIVE
+    elif reason:
+        how = How.REASONED
+    else:
+        how = How.UNSEEN if r.test is Testability.PASSIVE else How.NONE
+    names = tuple(t.id for t in tests)
+    return Covered(r.id, r.text, r.level, r.test, how, worst(verdicts), names, seen, "" if verdicts else reason)
+
+
+def _verdict(requirement: str, result: Result) -> Verdict:
+    """What a test says of one requirement: a failure that is charged to another is none of this one."""
+    if result.verdict is Verdict.FAIL and result.charged and requirement not in result.charged:
+        return Verdict.INCONC
+    return result.verdict

@@ -1,0 +1,105 @@
+"""What a campaign leaves on disk: the bundle, with a recording of every exchange that is evidence.
+
+    report.json  report.html  junit.xml  pics.toml  environment.json  captures/ROLE/AREA/SUBJECT/CLASS-name.pcapng
+
+A recording holds the bytes of one test, with what the bench and the suite did as comments on the packet that followed
+it; the requirement, the verdict and the command that runs the test again stand in the comments of the file. All of
+it opens in Wireshark.
+
+Plan: the recording of a test · the bundle.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import BinaryIO, Final
+
+import msgspec
+
+import opalink
+from opalink.conformance import html, junit, report
+from opalink.conformance.report import clean, lane_name
+from opalink.conformance.results import Actor, Campaign, Result, Step
+from opalink.protocol.capture.pcapng import LINKTYPE_FLIT, LINKTYPE_PACKET, Interface, Writer
+from opalink.protocol.ir.load import catalogue
+from opalink.protocol.packets.enums import Lane
+
+# ── The recording of a test ──────────────────────────────────────────────────────────────────────────
+
+_SENDERS: Final = {Actor.TESTER: "from the tester", Actor.IUT: "from the IUT"}
+
+
+def record(stream: BinaryIO, campaign: Campaign, result: Result) -> None:
+    """Write the exchange of a test as pcapng."""
+    link_type = LINKTYPE_PACKET if campaign.plane == "packet" else LINKTYPE_FLIT
+    lanes = sorted({s.lane for s in result.steps if s.data} | {Lane.SIDEBAND, Lane.LASER})
+    places = [(lane, actor) for lane in lanes for actor in _SENDERS]
+    interfaces = [
+        Interface(f"{lane_name(lane)} {_SENDERS[actor]}", link_type, actor is Actor.IUT) for lane, actor in places
+    ]
+    rows = _packets(result.steps)
+    loose = [note for _, notes in rows if not rows[-1][0] for note in notes]  # nothing was sent that could carry them
+    writer = Writer(stream, interfaces, [*_about(campaign, result), *loose], f"opalink {opalink.__version__}")
+    for step, notes in rows:
+        if step is not None:
+            writer.write(places.index((step.lane, step.actor)), step.time, step.data, notes)
+
+
+def _packets(steps: Sequence[Step]) -> list[tuple[Step | None, list[str]]]:
+    """Every packet with what was noted since the one before; what comes after the last one goes with it."""
+    out: list[tuple[Step | None, list[str]]] = []
+    notes: list[str] = []
+    for step in steps:
+        if step.data and step.actor in _SENDERS:
+            own = [step.note] if step.note else []
+            out.append((step, notes + own))
+            notes = []
+        else:
+            notes.append(f"{step.time} ns, {step.actor}: {step.note or 'an empty packet'}")
+    if out:
+        out[-1][1].extend(notes)
+    else:
+        out.append((None, notes))
+    return out
+
+
+def _about(campaign: Campaign, result: Result) -> list[str]:
+    """What stands in the comments of the file: the obligation first."""
+    known = catalogue().requirement
+    ids = dict.fromkeys((*result.charged, *result.requirements))
+    lines = [f"{i}: {known[i].text}" if i in known else i for i in ids]
+    verdict = ": ".join(filter(None, (result.verdict.upper(), result.reason)))
+    lines += [f"Test: {result.id}", result.sentence, f"Verdict: {verdict}"]
+    lines += [f"Expected: {result.expected}"] if result.expected else []
+    lines += [f"Actual: {result.actual}"] if result.actual else []
+    return [*lines, f"Again: {report.replay(campaign, result)}"]
+
+
+# ── The bundle ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def bundle(campaign: Campaign, folder: Path) -> list[Path]:
+    """Write everything into a folder, over what an earlier campaign left there; returns the files."""
+    campaign = clean(campaign)
+    files = {
+        "report.json": report.to_json(campaign),
+        "report.html": html.render(campaign).encode(),
+        "junit.xml": junit.to_xml(campaign),
+        "pics.toml": campaign.pics.encode(),
+        "environment.json": msgspec.json.format(msgspec.json.encode(campaign.environment), indent=1) + b"\n",
+    }
+    for path in sorted((folder / "captures").rglob("*.pcapng")):
+        path.unlink()
+    for name, data in files.items():
+        _fresh(folder / name).write_bytes(data)
+    written = [folder / name for name in files]
+    for result in campaign.results:
+        if name := report.captured(result):
+            with _fresh(folder / name).open("wb") as stream:
+                record(stream, campaign, result)
+            written.append(folder / name)
+    return written
+
+
+def _fresh(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path

@@ -1,0 +1,168 @@
+"""How a single exchange is run and judged.
+
+Preamble, stimulus, oracle, state probe, positive control. The control, a legal request of the same type, comes last:
+it may do something. Where it is refused like the stimulus the test shows nothing, so a module that refuses everything
+passes no test of refusals. The state probe is the proof of life, too.
+
+Plan: running · oracles.
+"""
+
+from opalink.conformance.generated import STATES
+from opalink.conformance.monitors import Asked, Heard
+from opalink.conformance.preambles import reach
+from opalink.conformance.purposes import Exchange, Oracle
+from opalink.conformance.results import Actor
+from opalink.conformance.session import Fail, Inapplicable, Inconclusive, Session
+from opalink.protocol import packets as p
+from opalink.protocol.codec import Status
+from opalink.protocol.packets import CounterId, Lane, MachineId
+from opalink.spec.form import MS
+from opalink.spec.limits import PACKET_OVERHEAD, SIDEBAND_PACKET
+
+_COMPLAINTS = (Status.BAD_LENGTH, Status.BAD_VALUE, Status.NOT_SUPPORTED)
+_RESTLESS = frozenset({MachineId.TIME})  # moves on by itself as time is synchronised
+_FLEETING = frozenset({"HARD_RESET"})  # lasts no longer than a slow answer to a state probe
+_DEFINING = {
+    "BEACON": ("ATTACH",),
+    "HELLO": ("ATTACH",),
+    "CONFIGURED": ("CAPTURE",),
+    "STREAMING": ("CAPTURE",),
+    "PAUSED": ("CAPTURE",),
+    "DOWNLOAD": ("FIRMWARE",),
+    "DETACHING": ("ATTACH",),
+    "LINK_LOST": ("ATTACH",),
+}
+
+
+def run(s: Session, x: Exchange) -> None:
+    """Run an exchange; returns if it passed."""
+    reach(s, x.state)
+    lane = s.lane(x.packet)
+    if lane is Lane.SIDEBAND and len(x.payload) + PACKET_OVERHEAD > SIDEBAND_PACKET:
+        raise Inapplicable("It does not fit a packet of the sideband, and there is no other lane.")
+    before: dict[int, tuple[int, int]] = {}
+    if x.state not in _FLEETING:
+        try:
+            before = s.states()
+        except Fail as fail:
+            raise Inconclusive(f"Before the stimulus: {fail}.") from None
+        _arrived(s, x.state, before)
+    _ORACLES[x.oracle](s, x, before)
+
+
+def _arrived(s: Session, state: str, places: dict[int, tuple[int, int]]) -> None:
+    """The machines that make a state what it is are where the preamble should have brought them."""
+    for name in _DEFINING.get(state, ()):
+        machine, wanted = MachineId[name], STATES[state][name]
+        found = s.state_name(machine, places[machine][0]) if machine in places else "no such machine"
+        if found != wanted:
+            raise Inconclusive(f"The preamble to {state} left the machine {name} in {found}, not in {wanted}.")
+
+
+# ── Oracles ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+def answered(s: Session, asked: Asked) -> Heard:
+    heard = s.answer(asked)
+    if heard is None:
+        s.states()  # a module that has gone is another matter than one that keeps silent
+        raise Fail("an answer within tResponse, or PENDING", "none")
+    return heard
+
+
+def _refused(s: Session, x: Exchange, before: dict[int, tuple[int, int]]) -> None:
+    asked, _ = s.stimulate(x)
+    heard = answered(s, asked)
+    if x.optional and heard.status == Status.NOT_SUPPORTED and "NOT_SUPPORTED" not in x.statuses:
+        raise Inapplicable("This packet type is optional, and not supported here.")
+    s.expect_status(heard, *(Status[name] for name in x.statuses))
+    _unchanged(s, before)
+    if x.control is not None:
+        _control(s, x)
+
+
+def _unchanged(s: Session, before: dict[int, tuple[int, int]]) -> None:
+    after = s.states()
+    for machine, (state, _) in before.items():
+        if machine not in _RESTLESS and after.get(machine, (state, 0))[0] != state:
+            name = getattr(machine, "name", machine)
+            raise Fail(f"machine {name} to stay in state {state}", f"state {after[machine][0]}")
+
+
+def _control(s: Session, x: Exchange) -> None:
+    """The same request without its fault is not refused for a fault."""
+    s.note(Actor.SUITE, "positive control: the request without its fault")
+    asked, _ = s.stimulate(Exchange(x.packet, x.control or b"", Oracle.ACCEPTED))
+    heard = s.answer(asked)
+    if heard is None or heard.status in _COMPLAINTS:
+        found = "not answered" if heard is None else f"answered {heard.status!r}"
+        raise Inconclusive(f"The request without its fault is {found} too.")
+
+
+def _accepted(s: Session, x: Exchange, _: dict[int, tuple[int, int]]) -> None:
+    asked, _data = s.stimulate(x)
+    heard = s.answer(asked)
+    if heard is None and asked.pending:
+        heard = _give_up(s, asked)
+    if heard is None:
+        s.alive()
+        raise Fail("an answer within tResponse, or PENDING", "none", ("R-WIRE-023",))
+    if x.optional and heard.status == Status.NOT_SUPPORTED:
+        raise Inapplicable("This packet type is optional, and not supported here.")
+    if heard.status in _COMPLAINTS:
+        raise Fail("no complaint about the payload", f"status {heard.status!r}")
+    s.alive()
+
+
+def _give_up(s: Session, asked: Asked) -> Heard | None:
+    """End a request that takes longer than a test can wait."""
+    s.note(Actor.SUITE, "takes long: cancelled")
+    s.ask(p.Cancel(txn=asked.txn))
+    return s.answer(asked)
+
+
+def _silent(s: Session, x: Exchange, _: dict[int, tuple[int, int]]) -> None:
+    s.stimulate(x)
+    silence(s)
+    s.alive()
+
+
+def silence(s: Session) -> None:
+    """Nothing answers within tResponse. What the monitor takes for a stray response is the failure itself."""
+    known = len(s.monitor.violations)
+    s.let((s.catalogue.timer["tResponse"].max or 0) + MS)
+    answers = s.heard(lambda h: h.packet is not None and bool(h.packet.rsp) and h.asked is None)
+    if answers:
+        del s.monitor.violations[known:]
+        raise Fail("no answer", f"an answer with status {answers[0].status!r}")
+
+
+def _dropped(s: Session, x: Exchange, _: dict[int, tuple[int, int]]) -> None:
+    counted = s.counters().get(CounterId.BAD_CRC, 0)
+    s.stimulate(x)
+    silence(s)
+    after = s.counters().get(CounterId.BAD_CRC, 0)
+    if after != counted + 1:
+        raise Fail(f"BAD_CRC to be {counted + 1}", f"{after}", ("R-WIRE-002",))
+
+
+def _repeated(s: Session, x: Exchange, _: dict[int, tuple[int, int]]) -> None:
+    asked, data = s.stimulate(x)
+    first = answered(s, asked)
+    before = s.states()
+    s.note(Actor.SUITE, "the same request again")
+    asked.time, asked.answers, asked.pending = s.now, 0, 0
+    s.send(data, asked.lane)
+    second = answered(s, asked)
+    if second.data != first.data:
+        raise Fail("the stored response", f"status {second.status!r} and other bytes")
+    _unchanged(s, before)
+
+
+_ORACLES = {
+    Oracle.REFUSED: _refused,
+    Oracle.ACCEPTED: _accepted,
+    Oracle.SILENT: _silent,
+    Oracle.DROPPED: _dropped,
+    Oracle.REPEATED: _repeated,
+}

@@ -1,0 +1,451 @@
+"""Purposes that follow from the catalogue: every check of every request, and the rules of every packet.
+
+What can be wrong with a value, `protocol.ir.probes` knows; this module puts each probe into a request and says what
+must come of it. A stimulus has one fault and no other, which is proved while it is made: with the fault undone the
+packet decodes, with it the decoder reports exactly this fault.
+
+Plan: what a role receives · values · the header and the whole packet · types and directions · features · states · all.
+"""
+
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+from opalink.conformance.purposes import (
+    Class,
+    Damage,
+    Exchange,
+    Oracle,
+    Plan,
+    Purpose,
+    any_of,
+    area_of,
+    identify,
+    none_of,
+    sentence,
+)
+from opalink.conformance.stimuli import form_bytes
+from opalink.protocol import codec
+from opalink.protocol.errors import DecodeError, Fault
+from opalink.protocol.ir import model as ir
+from opalink.protocol.ir.load import catalogue as published
+from opalink.protocol.ir.obligations import key_of
+from opalink.protocol.ir.probes import Probe, illegal, legal, maximum
+from opalink.protocol.ir.write import default, write
+from opalink.spec.form import Form, Received, Role
+from opalink.spec.limits import PACKET_OVERHEAD, SIDEBAND_PACKET
+
+# On the packet plane the bench gateway trains in the implementation's stead: these do not reach it (`spec.link`).
+GATEWAY = frozenset({"TRAIN_REQ", "TRAIN_STATUS", "LINK_PARAMS", "VC_RESYNC"})
+
+# States of an implementation that a session can bring about, with where each machine of the module then is.
+_IDLE = {"LINK": "L0", "POWER": "BOOT", "CAPTURE": "UNCONFIGURED", "AUTH": "NONE", "FIRMWARE": "IDLE"}
+STATES: dict[str, dict[str, str]] = {
+    "BEACON": {"ATTACH": "BEACON", **_IDLE, "LINK": "L2_BEACON"},
+    "HELLO": {"ATTACH": "HELLO", **_IDLE},
+    "READY": {"ATTACH": "READY_FULL", **_IDLE},
+    "CONFIGURED": {"ATTACH": "READY_FULL", **_IDLE, "POWER": "CONTRACT", "CAPTURE": "CONFIGURED"},
+    "STREAMING": {"ATTACH": "READY_FULL", **_IDLE, "POWER": "CONTRACT", "CAPTURE": "STREAMING"},
+    "PAUSED": {"ATTACH": "READY_FULL", **_IDLE, "POWER": "CONTRACT", "CAPTURE": "PAUSED"},
+    "DOWNLOAD": {"ATTACH": "READY_FULL", **_IDLE, "FIRMWARE": "DOWNLOAD"},
+    "HARD_RESET": {"ATTACH": "READY_FULL", **_IDLE, "POWER": "HARD_RESET"},
+    "DETACHING": {"ATTACH": "DETACHING", **_IDLE},
+    "LINK_LOST": {"ATTACH": "LINK_LOST", **_IDLE, "LINK": "L2_BEACON"},
+}
+# What else must hold before a request gets past the state check; a guard of its machine asks for it.
+_GUARDED = {"BERT_RUN": "TEST"}
+_NEEDS = {
+    "CONFIGURED": ("SENSOR",),
+    "STREAMING": ("SENSOR",),
+    "PAUSED": ("SENSOR",),
+    "DOWNLOAD": ("FIRMWARE",),
+    "HARD_RESET": ("CONTRACT",),
+    "HELLO": ("LASER",),
+    "LINK_LOST": ("LASER",),
+    "TEST": ("LASER",),
+}
+
+_UNKNOWN_TLVS = ("unknown_tlv", "empty_tlv", "repeated_tlv")
+
+
+# ── What a role receives ─────────────────────────────────────────────────────────────────────────────
+
+
+class Suite:
+    """The purposes for implementations of one role."""
+
+    def __init__(self, catalogue: ir.Catalogue, role: Role) -> None:
+        self.catalogue, self.role = catalogue, role
+        own = {Role.MODULE: (Role.MODULE, Role.SINK), Role.PHONE: (Role.PHONE, Role.SOURCE)}[role]
+        self.received = [p for p in catalogue.packets if p.sender not in own]
+        self.sent = [p for p in catalogue.packets if p.sender in own]
+        self._machines = [m for m in catalogue.machines if m.role is role]
+
+    def requests(self) -> list[ir.Packet]:
+        return [p for p in self.received if Form.REQUEST in p.forms]
+
+    def layout(self, p: ir.Packet, form: Form = Form.REQUEST) -> ir.Layout:
+        return self.catalogue.layout[p.forms[form]]
+
+    def plain(self, p: ir.Packet, form: Form = Form.REQUEST) -> bytes:
+        """The payload of a legal packet with every field at its default."""
+        layout = self.layout(p, form)
+        return write(self.catalogue, layout, default(self.catalogue, layout))
+
+    def cells(self, p: ir.Packet) -> dict[str, bool]:
+        """For each state that a session can reach, whether a request of this type gets past the state check there."""
+        asked = Received(p.name, Form.REQUEST)
+        known = {m.name: {s for r in m.rows if r.event == asked for s in r.states} for m in self._machines}
+        allows = {s.name: s.allows for m in self._machines if m.name == "ATTACH" for s in m.states}
+        return {
+            name: p.name in allows[places["ATTACH"]]
+            and all(not rows or machine == "ATTACH" or places[machine] in rows for machine, rows in known.items())
+            for name, places in STATES.items()
+        }
+
+    def home(self, p: ir.Packet) -> str:
+        """The state in which a request of this type is tested: the first session state in which it is legal."""
+        cells = self.cells(p)
+        usual = [s for s in ("READY", *STATES) if cells[s]]
+        return _GUARDED.get(p.name, usual[0] if usual else "READY")
+
+    def purpose(
+        self,
+        p: ir.Packet,
+        class_: Class,
+        name: str,
+        requirements: tuple[str, ...],
+        run: Exchange,
+        when: str,
+        then: str,
+        *,
+        needs: tuple[str, ...] = (),
+        plan: Plan = Plan.CI,
+        always: bool = False,
+    ) -> Purpose:
+        """A purpose about a packet type. It applies where the type's features are, unless `always`."""
+        of_type = () if always else any_of(p.needs)
+        everything = tuple(dict.fromkeys((*of_type, *_NEEDS.get(run.state, ()), *needs)))
+        return Purpose(
+            identify(self.role, area_of(self.catalogue, p), p.name, class_, f"g.{name}"),
+            requirements,
+            sentence(f"a {self.role} in {run.state}", when, then),
+            run,
+            everything,
+            planes=("flit",) if p.name in GATEWAY else ("packet", "flit"),
+            plan=plan,
+        )
+
+    def exchange(self, p: ir.Packet, payload: bytes, oracle: Oracle, **more: object) -> Exchange:
+        given: dict[str, Any] = {"state": self.home(p), "optional": p.optional, **more}
+        return Exchange(p.code, payload, oracle, **given)
+
+    # ── Values ──
+
+    def values(self, p: ir.Packet) -> Iterator[Purpose]:
+        """Every probe of a request's layout."""
+        layout, room = self.layout(p), self.catalogue.channel[p.channel].payload_max
+        answer = () if p.optional else (self.catalogue.by_key[f"{p.name}.answer"].id,)
+        for name, value in (("default", default(self.catalogue, layout)), ("maximum", self._maximum(p))):
+            run = self.exchange(p, write(self.catalogue, layout, value), Oracle.ACCEPTED)
+            yield self.purpose(
+                p, Class.BV, name, (*answer, "R-WIRE-020"), run,
+                f"it receives a {p.name} request with every field at its {name}", "it answers as the type declares",
+                plan=Plan.QUICK,
+            )  # fmt: skip
+        for probe in legal(self.catalogue, layout):
+            payload = write(self.catalogue, layout, probe.value)
+            if len(payload) <= room:
+                make = self._member if probe.operator == "unknown_member" else self._valid
+                yield make(p, probe, payload)
+        for probe in illegal(self.catalogue, layout):
+            # Beyond the limit of its channel too: a receiver makes no check of that (R-WIRE-025).
+            yield self._invalid(p, probe, write(self.catalogue, layout, probe.value))
+
+    def _maximum(self, p: ir.Packet) -> dict[str, object]:
+        """The fullest request that its channel and, where it must travel there, the sideband take."""
+        room = self.catalogue.channel[p.channel].payload_max
+        if "sideband" in p.lanes:
+            room = min(room, SIDEBAND_PACKET - PACKET_OVERHEAD)
+        return maximum(self.catalogue, self.layout(p), room)
+
+    def _valid(self, p: ir.Packet, probe: Probe, payload: bytes) -> Purpose:
+        requirements = ["R-WIRE-020"]
+        if probe.operator == "reserved":
+            key = key_of(self.catalogue, p, Form.REQUEST, probe.field, "reserved")
+            requirements.insert(0, self.catalogue.by_key[key].id)
+        elif probe.operator in _UNKNOWN_TLVS:
+            requirements.insert(0, "R-WIRE-015")
+        _prove(p, payload, None)
+        return self.purpose(
+            p, Class.BV, probe.name, tuple(requirements), self.exchange(p, payload, Oracle.ACCEPTED),
+            f"it receives a {p.name} request {_phrase(probe)}", "it does not complain about the payload",
+            needs=self._tlv_needs(p, probe.field),
+        )  # fmt: skip
+
+    def _member(self, p: ir.Packet, probe: Probe, payload: bytes) -> Purpose:
+        """An unknown member decodes, and is refused all the same."""
+        key = key_of(self.catalogue, p, Form.REQUEST, probe.field, "member")
+        _prove(p, payload, None)
+        return self._refused(p, probe, payload, key, "BAD_VALUE")
+
+    def _invalid(self, p: ir.Packet, probe: Probe, payload: bytes) -> Purpose:
+        _prove(p, payload, probe)
+        status = "BAD_LENGTH" if probe.fault in (Fault.SHORT, Fault.LONG) else "BAD_VALUE"
+        if status == "BAD_VALUE":
+            key = key_of(self.catalogue, p, Form.REQUEST, probe.field, str(probe.fault))
+        else:
+            head = probe.field.partition(".")[0]
+            part = next(f for f in ir.fields_of(self.layout(p).parts) if f.name == head)
+            key = f"{p.name}.request.{'tlvs' if isinstance(part, ir.Tlvs) else 'short'}"
+        return self._refused(p, probe, payload, key, status)
+
+    def _refused(self, p: ir.Packet, probe: Probe, payload: bytes, key: str, status: str) -> Purpose:
+        control = write(self.catalogue, self.layout(p), probe.restored or {})
+        _prove(p, control, None)
+        run = self.exchange(p, payload, Oracle.REFUSED, statuses=(status,), control=control)
+        return self.purpose(
+            p, Class.BI, probe.name, (self.catalogue.by_key[key].id,), run,
+            f"it receives a {p.name} request {_phrase(probe)}", f"it answers {status} and changes nothing",
+            needs=self._tlv_needs(p, probe.field),
+        )  # fmt: skip
+
+    def _tlv_needs(self, p: ir.Packet, field: str) -> tuple[str, ...]:
+        """What a module must have to know the TLV that a field is in."""
+        head, _, rest = field.partition(".")
+        part = next((f for f in ir.fields_of(self.layout(p).parts) if f.name == head), None)
+        if not isinstance(part, ir.Tlvs) or not rest:
+            return ()
+        name = rest.partition(".")[0]
+        return any_of(next(t.needs for t in self.catalogue.space[part.space].types if t.name == name))
+
+    # ── The header and the whole packet ──
+
+    def framing(self, p: ir.Packet) -> Iterator[Purpose]:
+        """What holds for a request of any type, tried with this one."""
+        plain, vc = self.plain(p), self.catalogue.channel[p.channel].value
+        a = f"a {p.name} request"
+
+        def made(
+            class_: Class, name: str, requirement: str, when: str, then: str, oracle: Oracle, **more: object
+        ) -> Purpose:
+            run = self.exchange(p, plain, oracle, **{"control": plain, **more})
+            return self.purpose(p, class_, name, (requirement,), run, when, then)
+
+        yield made(
+            Class.RB, "crc", "R-WIRE-001", f"it receives {a} with a wrong CRC", "it answers nothing and counts it",
+            Oracle.DROPPED, damage=Damage.CRC,
+        )  # fmt: skip
+        yield made(
+            Class.RB, "cut", "R-BEN-008", f"a bench record brings {a} without its last byte", "it counts a wrong CRC",
+            Oracle.DROPPED, damage=Damage.CUT,
+        )  # fmt: skip
+        yield made(
+            Class.RB, "tail", "R-BEN-008", f"a bench record brings {a} and a byte more", "it counts a wrong CRC",
+            Oracle.DROPPED, damage=Damage.TAIL,
+        )  # fmt: skip
+        yield made(
+            Class.BI, "major", "R-WIRE-007", f"it receives {a} of another major version", "it answers BAD_VERSION",
+            Oracle.REFUSED, header=(("major", 2),), statuses=("BAD_VERSION",),
+        )  # fmt: skip
+        yield made(
+            Class.BI, "vc", "R-WIRE-012", f"it receives {a} on another virtual channel", "it answers BAD_VALUE",
+            Oracle.REFUSED, header=(("vc", vc ^ 7),), statuses=("BAD_VALUE",),
+        )  # fmt: skip
+        yield made(
+            Class.BI, "instance", "R-WIRE-018", f"it receives {a} for stack position 15", "it answers NO_SUCH_ID",
+            Oracle.REFUSED, header=(("instance", 15),), statuses=("NO_SUCH_ID",),
+        )  # fmt: skip
+        for spare in ("spare0", "spare2"):
+            yield made(
+                Class.BV, spare, "R-WIRE-014", f"it receives {a} with the reserved header bit {spare} set",
+                "it answers as if the bit were 0", Oracle.ACCEPTED, header=((spare, 1),),
+            )  # fmt: skip
+        yield made(
+            Class.BV, "repeated", "R-WIRE-008", f"it receives {a} twice under one transaction number",
+            "it answers with the same bytes and acts once", Oracle.REPEATED,
+        )  # fmt: skip
+        if Form.EVENT not in p.forms:
+            yield made(
+                Class.BI, "as_event", "R-WIRE-003", f"it receives {a} with transaction 0", "it answers nothing",
+                Oracle.SILENT, header=(("txn", 0),),
+            )  # fmt: skip
+
+    def strays(self, p: ir.Packet) -> Iterator[Purpose]:
+        """A response that nobody asked for."""
+        if Form.RESPONSE not in p.forms:
+            return
+        run = Exchange(p.code, self.plain(p, Form.RESPONSE), Oracle.SILENT, Form.RESPONSE)
+        yield self.purpose(
+            p, Class.BI, "stray_response", ("R-WIRE-004",), run,
+            f"it receives a {p.name} response that matches no request", "it answers nothing", always=True,
+        )  # fmt: skip
+
+    def events(self, p: ir.Packet) -> Iterator[Purpose]:
+        """Events, whole and faulty: neither is ever answered."""
+        if Form.EVENT not in p.forms:
+            return
+        layout, room = self.layout(p, Form.EVENT), self.catalogue.channel[p.channel].payload_max
+        payloads = [("default", "with every field at its default", self.plain(p, Form.EVENT))]
+        for probe in illegal(self.catalogue, layout):
+            payloads += [(probe.name, _phrase(probe), write(self.catalogue, layout, probe.value))]
+        for name, phrase, payload in payloads:
+            if len(payload) <= room:
+                run = Exchange(p.code, payload, Oracle.SILENT, Form.EVENT)
+                yield self.purpose(
+                    p, Class.BI if name != "default" else Class.BV, f"event.{name}", ("R-WIRE-003",), run,
+                    f"it receives a {p.name} event {phrase}", "it answers nothing and goes on working", always=True,
+                )  # fmt: skip
+
+    # ── Types and directions ──
+
+    def directions(self, p: ir.Packet) -> Iterator[Purpose]:
+        """Types that only this side sends, and forms that a type does not have."""
+        foreign = p in self.sent
+        needs = () if p.sender is self.role else ("!ROLE_SWAP",)
+        if Form.REQUEST in p.forms and foreign:
+            yield self._unsupported(p, "direction", "R-WIRE-006", Form.REQUEST, "which only its own side sends", needs)
+        if Form.EVENT in p.forms and foreign:
+            run = Exchange(p.code, self.plain(p, Form.EVENT), Oracle.SILENT, Form.EVENT)
+            yield self.purpose(
+                p, Class.BI, "direction", ("R-WIRE-003",), run,
+                f"it receives a {p.name} event, which only its own side sends", "it answers nothing",
+                needs=needs, always=True,
+            )  # fmt: skip
+        if Form.REQUEST not in p.forms:
+            yield self._unsupported(p, "as_request", "R-WIRE-005", Form.EVENT, "a type that has no request")
+
+    def _unsupported(
+        self, p: ir.Packet, name: str, requirement: str, form: Form, why: str, needs: tuple[str, ...] = ()
+    ) -> Purpose:
+        run = Exchange(p.code, self.plain(p, form), Oracle.REFUSED, statuses=("NOT_SUPPORTED",))
+        return self.purpose(
+            p, Class.BI, name, (requirement,), run, f"it receives a {p.name} request, {why}",
+            "it answers NOT_SUPPORTED", needs=needs, always=True,
+        )  # fmt: skip
+
+    def unknown_types(self) -> Iterator[Purpose]:
+        """Every code that no packet type has."""
+        for code in sorted(set(range(256)) - set(self.catalogue.by_code)):
+            for form in (Form.REQUEST, Form.EVENT):
+                asked = form is Form.REQUEST
+                run = Exchange(
+                    code, b"", Oracle.REFUSED if asked else Oracle.SILENT, form,
+                    statuses=("NOT_SUPPORTED",) if asked else (),
+                )  # fmt: skip
+                yield Purpose(
+                    identify(self.role, "WIRE", "UNKNOWN_TYPE", Class.BI, f"g.{form}.{code:#04x}"),
+                    ("R-WIRE-005" if asked else "R-WIRE-003",),
+                    sentence(
+                        f"a {self.role} in READY", f"it receives an {form} of the unknown type {code:#04x}",
+                        "it answers NOT_SUPPORTED" if asked else "it answers nothing",
+                    ),
+                    run,
+                )  # fmt: skip
+
+    # ── Features and states ──
+
+    def absent(self, p: ir.Packet) -> Iterator[Purpose]:
+        """What a module without the feature must say."""
+        if not p.needs or Form.REQUEST not in p.forms:
+            return
+        requirement = self.catalogue.by_key[f"{p.name}.absent"].id
+        run = Exchange(p.code, self.plain(p), Oracle.REFUSED, statuses=("NOT_SUPPORTED",))
+        made = self.purpose(
+            p, Class.NP, "absent", (requirement,), run,
+            f"it receives a {p.name} request and has none of {', '.join(p.needs)}", "it answers NOT_SUPPORTED",
+            plan=Plan.QUICK,
+        )  # fmt: skip
+        yield Purpose(
+            made.id, made.requirements, made.sentence, made.run, none_of(p.needs), planes=made.planes, plan=made.plan
+        )
+
+    def states(self, p: ir.Packet) -> Iterator[Purpose]:
+        """Every state that a session can reach, in which a request of this type is not legal."""
+        for name, passes in self.cells(p).items():
+            lit = name not in ("BEACON", "LINK_LOST")  # without light, the sideband alone
+            if passes or not (lit or "sideband" in p.lanes):
+                continue
+            run = self.exchange(p, self.plain(p), Oracle.REFUSED, statuses=("BAD_STATE",), state=name, control=None)
+            yield self.purpose(
+                p, Class.BO, name, self._illegal_in(p, name), run,
+                f"it receives a {p.name} request", "it answers BAD_STATE and changes nothing",
+            )  # fmt: skip
+
+    def _illegal_in(self, p: ir.Packet, state: str) -> tuple[str, ...]:
+        """The requirement that makes a request illegal in a state."""
+        keyed = self.catalogue.by_key.get(f"{p.name}.{state}.illegal")
+        return (keyed.id if keyed else "R-WIRE-025",)
+
+    # ── All ──
+
+    def purposes(self) -> Iterator[Purpose]:
+        """Everything that follows from the catalogue."""
+        for p in self.received:
+            if Form.REQUEST in p.forms:
+                yield from self.values(p)
+                yield from self.framing(p)
+                yield from self.absent(p)
+                yield from self.states(p)
+            yield from self.events(p)
+        for p in self.catalogue.packets:
+            yield from self.strays(p)
+            yield from self.directions(p)
+        yield from self.unknown_types()
+
+
+@cache
+def generated(role: Role) -> tuple[Purpose, ...]:
+    """The generated purposes for implementations of a role."""
+    return tuple(Suite(published(), role).purposes())
+
+
+# ── Proofs and phrases ───────────────────────────────────────────────────────────────────────────────
+
+
+class NotSingleError(AssertionError):
+    """A stimulus whose fault is not the one that it is named for: an error of the suite."""
+
+
+def _prove(p: ir.Packet, payload: bytes, probe: Probe | None) -> None:
+    """A request with this payload has exactly the probe's fault; without a probe, none."""
+    try:
+        codec.decode(form_bytes(p, Form.REQUEST, payload))
+        found = None
+    except DecodeError as error:
+        found = error.fault, error.path
+    expected = (probe.fault, f"{p.name}.request.{probe.path}") if probe else None
+    if found != expected:
+        raise NotSingleError(f"{p.name} {probe.name if probe else 'control'}: {found}, not {expected}")
+
+
+_PHRASES = {
+    "below": "with `{}` one below its least",
+    "above": "with `{}` one above its greatest",
+    "under": "with one too few in `{}`",
+    "over": "with one too many in `{}`",
+    "cut": "that ends a byte before the end of `{}`",
+    "overrun": "whose last TLV in `{}` claims more bytes than there are",
+    "excess": "whose TLV `{}` is a byte too long",
+    "not_const": "with another `{}` than the only legal one",
+    "unknown_member": "with a `{}` that is no member of its enumeration",
+    "min": "with `{}` at its least",
+    "max": "with `{}` at its greatest",
+    "above_min": "with `{}` one above its least",
+    "below_max": "with `{}` one below its greatest",
+    "zeros": "with `{}` all zeros",
+    "ones": "with `{}` all ones",
+    "shortest": "with `{}` as short as can be",
+    "longest": "with `{}` as long as can be",
+    "reserved": "with the reserved bits `{}` set",
+    "unknown_tlv": "with a TLV of an unknown tag in `{}`",
+    "empty_tlv": "with an empty TLV of an unknown tag in `{}`",
+    "repeated_tlv": "with two TLVs of one unknown tag in `{}`",
+}
+
+
+def _phrase(probe: Probe) -> str:
+    if probe.operator in _PHRASES:
+        return _PHRASES[probe.operator].format(probe.field)
+    kind, _, name = probe.operator.partition("_")  # member_FIXED, flag_LASER, tlv_exposure
+    return f"with the {kind} {name} in `{probe.field}`"

@@ -1,0 +1,395 @@
+"""Passive oracles: what is judged of every packet that an implementation sends, in every test.
+
+The monitor keeps the tester's open requests, so it knows what a response answers. It notes what was violated and what
+was seen to be kept. What belongs to a chapter (frames, power, time …) is judged by the watches.
+
+Plan: what is heard · violations · coverage · unknown members and reserved bits · the monitor: the header, answers,
+payloads.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from msgspec import Struct
+
+from opalink.conformance.watches import WATCHES, Watch
+from opalink.protocol import codec
+from opalink.protocol.codec import Packet
+from opalink.protocol.errors import DecodeError, Fault
+from opalink.protocol.ir import model as ir
+from opalink.protocol.ir.obligations import key_of
+from opalink.protocol.packets import Pending, Status
+from opalink.spec.form import Form, Role
+
+# ── What is heard ────────────────────────────────────────────────────────────────────────────────────
+
+
+class Heard(Struct, frozen=True):
+    """A packet from the implementation. `packet` is None where not even its header can be believed; with an `error`
+    its body is the undecoded payload. `asked` is the tester's request that it answers."""
+
+    time: int
+    lane: int
+    data: bytes
+    packet: Packet | None
+    error: DecodeError | None = None
+    asked: "Asked | None" = None
+
+    @property
+    def body(self) -> Any:
+        """The value class, or bytes where there is none."""
+        return self.packet.body if self.packet else b""
+
+    @property
+    def status(self) -> int:
+        return self.packet.status if self.packet else -1
+
+
+class Asked(Struct):
+    """A request of the tester's. `body` is None where it is none that decodes."""
+
+    txn: int
+    code: int
+    time: int
+    lane: int
+    instance: int
+    body: Any
+    answers: int = 0
+    pending: int = 0  # when the last PENDING came
+
+
+class Violation(Struct, frozen=True):
+    """A requirement that was seen broken."""
+
+    requirement: str
+    expected: str
+    actual: str
+
+
+# ── Unknown members and reserved bits ────────────────────────────────────────────────────────────────
+
+Finding = tuple[str, str]  # the check ("member", "reserved") and the path of the declaration
+Finder = Callable[[Any], Iterator[Finding]]
+
+
+class Finders:
+    """For each layout, what looks for members that no enumeration has and for reserved bits that are set. None where
+    the layout has neither, so that most packets cost nothing."""
+
+    def __init__(self, catalogue: ir.Catalogue) -> None:
+        self._catalogue = catalogue
+        self._made: dict[str, Finder | None] = {}
+
+    def of(self, layout: str) -> Finder | None:
+        if layout not in self._made:
+            self._made[layout] = None  # a layout that holds itself is looked into once
+            self._made[layout] = self._make(self._catalogue.layout[layout])
+        return self._made[layout]
+
+    def _make(self, layout: ir.Layout) -> Finder | None:
+        fields = [f for f in ir.fields_of(layout.parts) if isinstance(f, ir.Number)]
+        choices = [f.name for f in fields if f.choices]
+        reserved = [f.name for f in fields if f.reserved]
+        rows = [(p.name, found) for p in layout.parts if isinstance(p, ir.Rows) and (found := self.of(p.row))]
+        tlvs = [(p.name, tags) for p in layout.parts if isinstance(p, ir.Tlvs) and (tags := self._tags(p.space))]
+        if not (choices or reserved or rows or tlvs):
+            return None
+
+        def find(value: Any) -> Iterator[Finding]:
+            for name in choices:
+                if type(getattr(value, name)) is int:
+                    yield "member", name
+            for name in reserved:
+                if getattr(value, name):
+                    yield "reserved", name
+            for name, row in rows:
+                for item in getattr(value, name):
+                    yield from ((what, f"{name}.{path}") for what, path in row(item))
+            for name, tags in tlvs:
+                for tlv in getattr(value, name):
+                    if (known := tags.get(tlv.tag)) and not isinstance(tlv.value, bytes):
+                        yield from ((what, f"{name}.{known[0]}.{path}") for what, path in known[1](tlv.value))
+
+        return find
+
+    def _tags(self, space: str) -> dict[int, tuple[str, Finder]]:
+        found: dict[int, tuple[str, Finder]] = {}
+        for t in self._catalogue.space[space].types:
+            number = ir.lone_number(self._catalogue.layout[t.layout])
+            if number is None:
+                if finder := self.of(t.layout):
+                    found[t.tag] = t.name, finder
+            elif number.choices:
+                found[t.tag] = t.name, _plain_number(number.name)
+        return found
+
+
+def _lists(catalogue: ir.Catalogue, layout: ir.Layout) -> tuple[ir.Rows | ir.Tlvs, ...]:
+    """The parts of a layout that hold rows, or TLVs of a space that has any."""
+    return tuple(
+        p for p in layout.parts if isinstance(p, ir.Rows) or (isinstance(p, ir.Tlvs) and catalogue.space[p.space].types)
+    )
+
+
+def _plain_number(name: str) -> Finder:
+    def find(value: Any) -> Iterator[Finding]:
+        if type(value) is int:
+            yield "member", name
+
+    return find
+
+
+# ── The monitor ──────────────────────────────────────────────────────────────────────────────────────
+
+COARSE = 8  # times a limit that real time may take before lateness is the implementation's own
+_GENERAL = "R-WIRE-011 R-WIRE-013 R-WIRE-016 R-WIRE-017 R-WIRE-024 R-WIRE-026".split()
+_ANSWERED = "R-WIRE-009 R-WIRE-010 R-WIRE-019 R-WIRE-022".split()
+
+
+class Monitor:
+    """Judges everything that one implementation sends. `begin` forgets what belongs to a binding; what was seen to be
+    kept is counted over the whole campaign. `slack` is what real time may add to a time that is judged."""
+
+    def __init__(self, catalogue: ir.Catalogue, role: Role, slack: int = 0) -> None:
+        self.catalogue, self.role, self.slack = catalogue, role, slack
+        self.features: frozenset[str] = frozenset()
+        self.seen: Counter[str] = Counter()
+        self.broken: Counter[str] = Counter()
+        self._finders = Finders(catalogue)
+        self._success = {s.value for s in catalogue.statuses if s.success}
+        general = {catalogue.status[n].value for n in catalogue.general}
+        self._statuses = {p.code: general | {catalogue.status[n].value for n in p.statuses} for p in catalogue.packets}
+        self._channels = {p.code: catalogue.channel[p.channel] for p in catalogue.packets}
+        self._forms: Counter[tuple[int, Form]] = Counter()
+        self._places: Counter[str] = Counter()
+        self._lists = {x.name: _lists(catalogue, x) for x in catalogue.layouts}
+        self._sent_keys = {r.key: r.id for r in catalogue.requirements if r.key.endswith(".sent")}
+        timers = catalogue.timer
+        self._response, self._first = timers["tResponse"].max or 0, timers["tPendingFirst"].max or 0
+        self._watches: list[Watch] = [w(self) for w in WATCHES]
+        self._hearing: dict[type, list[Callable[[Heard], None]]] = {}
+        for watch in self._watches:
+            for cls, method in watch.hears.items():
+                self._hearing.setdefault(cls, []).append(getattr(watch, method))
+        self.begin()
+
+    def begin(self) -> None:
+        """A new binding: nothing is open, nothing has been heard."""
+        self.violations: list[Violation] = []
+        self.unsure: list[str] = []  # times that real time was too coarse to judge
+        self.open: dict[int, Asked] = {}
+        self.offer: dict[str, Any] = {}
+        for watch in self._watches:
+            watch.begin()
+
+    def end(self, now: int) -> None:
+        """The test is over: what should have come by now and did not?"""
+        for watch in self._watches:
+            watch.end(now)
+
+    def charge(self, requirement: str, expected: str, actual: str) -> None:
+        self.broken[requirement] += 1
+        self.violations.append(Violation(requirement, expected, actual))
+
+    def keep(self, requirement: str) -> None:
+        """Note that a requirement was seen to be kept."""
+        self.seen[requirement] += 1
+
+    def judge(self, requirement: str, holds: bool, expected: str, actual: str) -> None:
+        if holds:
+            self.seen[requirement] += 1
+        else:
+            self.charge(requirement, expected, actual)
+
+    def in_time(self, requirement: str, waited: int, limit: int, what: str) -> None:
+        """Judge a time. In real time, what is late by less than a loaded host may cost is neither kept nor broken."""
+        if waited <= limit + self.slack:
+            self.seen[requirement] += 1
+        elif self.slack and waited <= COARSE * limit + self.slack:
+            self.unsure.append(f"{what} after {waited} ns, {self.slack} ns of it perhaps the bench's own")
+        else:
+            self.charge(requirement, f"{what} within {limit} ns", f"after {waited} ns")
+
+    # ── The tester's side ──
+
+    def asked(self, asked: Asked) -> None:
+        """The tester sends a request."""
+        self.open[asked.txn] = asked
+        self.told(asked.body, asked.time)
+
+    def told(self, body: Any, time: int) -> None:
+        """The tester sends something around this value."""
+        for watch in self._watches:
+            watch.told(body, time)
+
+    def answered(self, txn: int) -> None:
+        """The tester answers a request of the implementation's."""
+        for watch in self._watches:
+            watch.answered(txn)
+
+    # ── The header ──
+
+    def hear(self, time: int, lane: int, data: bytes) -> Heard:
+        """Judge a packet and say what it is."""
+        try:
+            packet = codec.decode(data)
+        except DecodeError as error:
+            return self._undecodable(time, lane, data, error)
+        asked = self._header(packet, time)
+        heard = Heard(time, lane, data, packet, None, asked)
+        if type(packet.body) is not bytes:
+            self._payload(packet)
+            for hear in self._hearing.get(type(packet.body), ()):
+                hear(heard)
+        return heard
+
+    def _undecodable(self, time: int, lane: int, data: bytes, error: DecodeError) -> Heard:
+        self.charge("R-WIRE-024", "a packet that decodes", str(error))
+        asked = None
+        if error.packet is not None:
+            asked = self._header(error.packet, time)
+            if key := self._key_of_error(error):
+                self.charge(key, "a legal field", str(error))
+        return Heard(time, lane, data, error.packet, error, asked)
+
+    def _header(self, packet: Packet, time: int) -> Asked | None:
+        code, body = packet.type, packet.body
+        declared = self.catalogue.by_code.get(code)
+        if packet.spare0 or packet.spare2:
+            self.charge("R-WIRE-013", "reserved header bits 0", f"spare0 {packet.spare0}, spare2 {packet.spare2}")
+        if packet.rsp:
+            asked = self._answer(packet, time)
+        else:
+            asked = None
+            if packet.status:
+                self.charge("R-WIRE-016", "status 0", f"status {int(packet.status)}")
+            if declared is None:
+                self.charge("R-WIRE-024", "a declared type", f"type {int(code):#04x}")
+            elif (Form.REQUEST if packet.txn else Form.EVENT) not in declared.forms:
+                self.charge("R-WIRE-017", "a transaction that suits the type", f"{declared.name} with {packet.txn}")
+        if declared is not None:
+            channel = self._channels[code]
+            wanted = channel.value
+            if packet.vc != wanted and not (channel.name == "STREAM0" and 8 <= packet.vc <= 11):
+                self.charge("R-WIRE-011", f"virtual channel {wanted}", f"{int(packet.vc)}")
+            if type(body) is bytes and len(body) > channel.payload_max:
+                self.charge("R-WIRE-026", f"at most {channel.payload_max} bytes", f"{len(body)}")
+        return asked
+
+    # ── Answers ──
+
+    def _answer(self, packet: Packet, time: int) -> Asked | None:
+        asked = self.open.get(packet.txn)
+        if asked is None:
+            self.charge("R-WIRE-009", "the transaction of an open request", f"{packet.txn}")
+            return None
+        if packet.type != asked.code:
+            self.charge("R-WIRE-010", f"type {asked.code:#04x}", f"{int(packet.type):#04x}")
+            return None
+        asked.answers += 1
+        if asked.answers == 1:
+            self._prompt(asked, time)
+        status = packet.status
+        allowed = self._statuses.get(asked.code)
+        if status == Status.UNSPECIFIED:
+            self.charge("R-WIRE-019", "another status than UNSPECIFIED", "UNSPECIFIED")
+        elif allowed is not None and status not in allowed and not (status == Status.NO_SUCH_ID and asked.instance):
+            self.charge("R-WIRE-022", "a status that the type declares", getattr(status, "name", str(status)))
+        return asked
+
+    def _prompt(self, asked: Asked, time: int) -> None:
+        if asked.pending:
+            self.keep("R-WIRE-023")
+        else:
+            self.in_time("R-WIRE-023", time - asked.time, self._response, "an answer or PENDING")
+
+    def pending(self, body: Pending, time: int) -> None:
+        """PENDING came for an open request."""
+        asked = self.open.get(body.txn)
+        if asked is None or asked.answers:
+            return
+        if not asked.pending:
+            self.in_time("R-WIRE-023", time - asked.time, self._first, "PENDING")
+        asked.pending = time
+
+    # ── Payloads ──
+
+    def _form(self, packet: Packet) -> Form:
+        if packet.rsp:
+            return Form.RESPONSE if packet.status in self._success else Form.ERROR
+        return Form.REQUEST if packet.txn else Form.EVENT
+
+    def _payload(self, packet: Packet) -> None:
+        form = self._form(packet)
+        self._forms[packet.type, form] += 1
+        layout = type(packet.body).__name__
+        declared = self.catalogue.by_code[packet.type]
+        if lists := self._lists[layout]:
+            self._note(packet, f"{declared.name}.{form}.", lists)
+        find = self._finders.of(layout)
+        if find is None:
+            return
+        for what, path in find(packet.body):
+            if what == "reserved":
+                self.charge("R-WIRE-013", f"reserved bits `{path}` 0", "set")
+            elif form in declared.forms:
+                key = key_of(self.catalogue, declared, form, path, "member.sent")
+                self.charge(self._sent_keys.get(key, "R-WIRE-024"), f"a known member in `{path}`", "an unknown one")
+
+    def _key_of_error(self, error: DecodeError) -> str | None:
+        """The requirement of the very field that does not decode."""
+        name, _, rest = error.path.partition(".")
+        form, _, path = rest.partition(".")
+        declared = self.catalogue.packet.get(name)
+        what = {Fault.CONST: "const", Fault.RANGE: "range", Fault.CAP: "cap"}.get(error.fault)
+        if declared is None or what is None or form not in declared.forms:
+            return None
+        field = ".".join(part.partition("[")[0] for part in path.split("."))
+        found = self._sent_keys.get(key_of(self.catalogue, declared, Form(form), field, f"{what}.sent"))
+        if found is None and "[" in path:  # inside a TLV, whose name stands in its tag alone
+            found = self._in_tlv(declared, Form(form), field, what)
+        return found
+
+    def _in_tlv(self, declared: ir.Packet, form: Form, field: str, what: str) -> str | None:
+        head, _, last = field.partition(".")
+        layout = self.catalogue.layout[declared.forms[form]]
+        part = next((p for p in layout.parts if p.name == head), None)
+        if not isinstance(part, ir.Tlvs):
+            return None
+        names = [t.name for t in self.catalogue.space[part.space].types]
+        keys = [f"{part.space}.{name}.{last or 'value'}.{what}.sent" for name in names]
+        known = [self._sent_keys[k] for k in keys if k in self._sent_keys]
+        return known[0] if len(known) == 1 else None
+
+    # ── Coverage ──
+
+    def _note(self, packet: Packet, prefix: str, lists: tuple[ir.Rows | ir.Tlvs, ...]) -> None:
+        """Remember which rows and TLVs a packet carried: what holds for them was seen too."""
+        for part in lists:
+            items = getattr(packet.body, part.name)
+            if items and isinstance(part, ir.Tlvs):
+                names = {t.tag: t.name for t in self.catalogue.space[part.space].types}
+                self._places.update(f"{part.space}.{names[t.tag]}." for t in items if t.tag in names)
+            elif items:
+                self._places[f"{prefix}{part.name}."] += 1
+
+    def covered(self) -> Counter[str]:
+        """How often each passive requirement was seen to be kept."""
+        packets = sum(self._forms.values())
+        answers = sum(n for (_, form), n in self._forms.items() if form in (Form.RESPONSE, Form.ERROR))
+        seen = Counter(self.seen)
+        seen.update(dict.fromkeys(_GENERAL, packets))
+        seen.update(dict.fromkeys(_ANSWERED, answers))
+        places = Counter({f"{self.catalogue.by_code[code].name}.{form}.": n for (code, form), n in self._forms.items()})
+        places.update(self._places)
+        for key, requirement in self._sent_keys.items():
+            seen[requirement] += places[_place(key, self.catalogue)]
+        return +seen
+
+
+def _place(key: str, catalogue: ir.Catalogue) -> str:
+    """Where a check has its field: "PWR_BUDGET.response.", "PWR_BUDGET.response.actions." or "properties.gain."."""
+    words = key.split(".")[:-2]  # without the check and "sent"
+    depth = min(len(words) - 1, 3) if words[0] in catalogue.packet else 2
+    return ".".join(words[:depth]) + "."

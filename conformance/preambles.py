@@ -1,0 +1,232 @@
+"""Preambles: how a session brings an implementation to the state in which a test begins.
+
+A preamble that does not get there makes the test inconclusive: what it stumbled over is the business of the tests that
+are about it.
+
+Plan: attaching · the session · power · capture · elsewhere · the table.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from opalink.conformance.session import Fail, Inconclusive, Session
+from opalink.protocol import packets as p
+from opalink.protocol.codec import Status
+from opalink.protocol.packets import Lane, OperationTag
+from opalink.spec.form import MS
+from opalink.spec.limits import VERSION_MAJOR
+
+# ── Attaching ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def attach(s: Session, *, lit: bool = True) -> None:
+    """The contacts close; without `lit`, no light passes."""
+    if s.offers(OperationTag.ATTACH):
+        s.operate(OperationTag.ATTACH, p.AttachOperation())
+    s.attached = s.now
+    if not lit:
+        s.operate(OperationTag.LANE_DOWN, p.LaneDownOperation(lane=Lane.LASER))
+
+
+def meet(s: Session, *, lit: bool = True) -> Any:
+    """Attach, and wait for the module's BEACON."""
+    attach(s, lit=lit)
+    limit = s.catalogue.timer["tBeaconAfterPower"].max or 0
+    heard = s.take(p.Beacon, limit + s.monitor.slack)
+    if heard is None:
+        raise Inconclusive("No BEACON came within tBeaconAfterPower.")
+    s.beacon = heard.body
+    return heard.body
+
+
+def show(s: Session) -> None:
+    """The phone's own BEACON, which completes the proof of attach."""
+    s.tell(
+        p.Beacon(
+            major=VERSION_MAJOR,
+            role=p.DeviceRole.PHONE,
+            gears_down=s.beacon.gears_down,
+            gears_up=s.beacon.gears_up,
+            fecs=s.beacon.fecs,
+            laser_class=p.LaserClass.CLASS_1 if s.beacon.gears_down else p.LaserClass.NONE,
+            nonce=s.random.getrandbits(64),
+        )
+    )
+
+
+def light(s: Session) -> None:
+    """Meet, and have the link come up where there is a laser."""
+    meet(s)
+    show(s)
+    s.light = bool(s.beacon.gears_down)
+
+
+# ── The session ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def hello(s: Session, *, resume: bool = False) -> p.Hello:
+    """A HELLO of this phone's: a new session, or the last one again."""
+    made = p.Hello(features=(1 << 64) - 1, phone_nonce=s.random.getrandbits(64))
+    if resume:
+        made = p.Hello(
+            features=made.features,
+            phone_nonce=made.phone_nonce,
+            resume_session=s.greeting.session,
+            last_phone_nonce=s.hello.phone_nonce,
+            last_module_nonce=s.greeting.module_nonce,
+        )
+    return made
+
+
+def greet(s: Session, *, resume: bool = False) -> Any:
+    """Open a session, or resume the last one; returns the module's answer."""
+    asked = hello(s, resume=resume)
+    heard = s.answer(s.request(asked, lane=Lane.SIDEBAND))
+    if heard is None:
+        raise Inconclusive("HELLO was not answered.")
+    s.need(heard.status == Status.OK, f"HELLO was answered {heard.status!r}.")
+    s.need(isinstance(heard.body, p.HelloResponse), "The answer to HELLO does not decode.")
+    s.hello, s.greeting = asked, heard.body
+    return heard.body
+
+
+def ready(s: Session) -> None:
+    light(s)
+    greet(s)
+    if s.light:
+        up = s.take(_in_l0, s.catalogue.timer["tTrain"].max or 0)
+        s.need(up is not None, "The link did not come to L0.")
+
+
+def _in_l0(heard: Any) -> bool:
+    return isinstance(heard.body, p.LinkEvent) and heard.body.state == p.LinkState.L0
+
+
+def resume(s: Session) -> Any:
+    """Light comes back, and the session goes on."""
+    s.operate(OperationTag.LANE_UP, p.LaneUpOperation(lane=Lane.LASER))
+    show(s)
+    s.light = True
+    return greet(s, resume=True)
+
+
+# ── Power ────────────────────────────────────────────────────────────────────────────────────────────
+
+OFFERS = (
+    p.Offer(kind=p.OfferKind.FIXED, min=5000, max=5000, continuous=3000, peak=4000, peak_time=200),
+    p.Offer(kind=p.OfferKind.FIXED, min=9000, max=9000, continuous=1500, peak=2000, peak_time=200),
+)
+
+
+def offer(s: Session, offers: tuple[p.Offer, ...] = OFFERS, generation: int = 1) -> None:
+    """The phone says what it supplies."""
+    s.phone.offers = offers
+    s.tell(p.PwrSourceCaps(generation=generation, total=15_000, offers=offers))
+
+
+def contract(s: Session) -> None:
+    """A session with a power contract, where the module wants one."""
+    ready(s)
+    if "CONTRACT" not in s.known.features:
+        return
+    offer(s)
+    wait = (s.catalogue.timer["tSenderResponse"].max or 0) + (s.catalogue.timer["tPwrTransition"].max or 0)
+    s.need(s.take(p.PwrStatus, wait) is not None, "No power contract came about.")
+
+
+# ── Capture ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+def quickest(s: Session) -> p.SensorMode:
+    """The mode that asks least of the link."""
+    if not s.known.modes:
+        raise Inconclusive("No mode of the sensor is known.")
+    return min(s.known.modes, key=lambda m: m.width * m.height * m.depth / m.min_frame_time)
+
+
+def setup(s: Session) -> p.StreamSetup:
+    """The set-up of one stream in that mode."""
+    mode = quickest(s)
+    return p.StreamSetup(mode=mode.mode, codec=mode.codec)
+
+
+def configured(s: Session) -> None:
+    contract(s)
+    heard = s.ask(p.StreamConfigure(streams=(setup(s),)))
+    s.need(heard.status in (Status.OK, Status.ADJUSTED), f"STREAM_CONFIGURE was answered {heard.status!r}.")
+
+
+def streaming(s: Session) -> None:
+    configured(s)
+    heard = s.ask(p.StreamControl(op=p.StreamOp.START, mask=1))
+    s.need(heard.status == Status.OK, f"START was answered {heard.status!r}.")
+
+
+def paused(s: Session) -> None:
+    streaming(s)
+    heard = s.ask(p.StreamControl(op=p.StreamOp.PAUSE, mask=1))
+    s.need(heard.status == Status.OK, f"PAUSE was answered {heard.status!r}.")
+
+
+# ── Elsewhere ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def testing(s: Session) -> None:
+    """The laser's mode TEST, in which alone bit errors may be counted."""
+    ready(s)
+    heard = s.ask(p.LaserSafety(op=p.LaserOp.SET, mode=p.LaserMode.TEST))
+    s.need(heard.status == Status.OK, f"The laser's mode TEST was answered {heard.status!r}.")
+
+
+def detaching(s: Session) -> None:
+    ready(s)
+    heard = s.ask(p.Eject(phase=p.EjectPhase.PREPARE, grace=1000))
+    s.need(heard.status == Status.OK, f"EJECT was answered {heard.status!r}.")
+
+
+def link_lost(s: Session) -> None:
+    ready(s)
+    s.operate(OperationTag.LANE_DOWN, p.LaneDownOperation(lane=Lane.LASER))
+    s.light = False
+    s.let(2 * MS)
+
+
+def download(s: Session) -> None:
+    """An update has been offered and accepted; the image does not come."""
+    ready(s)
+    s.phone.mute.add(p.FwPull)
+    heard = s.ask(p.FwQuery())
+    s.need(heard.status == Status.OK, f"FW_QUERY was answered {heard.status!r}.")
+    part = heard.body.components[0]
+    heard = s.ask(p.FwBegin(component=part.component, size=4096, version=part.active + 1))
+    s.need(heard.status == Status.OK, f"FW_BEGIN was answered {heard.status!r}.")
+
+
+def hard_reset(s: Session) -> None:
+    ready(s)
+    s.tell(p.PwrReset(level=p.PowerResetLevel.HARD, off_time=30))
+
+
+# ── The table ────────────────────────────────────────────────────────────────────────────────────────
+
+_PREAMBLES: dict[str, Callable[[Session], object]] = {
+    "BEACON": lambda s: meet(s, lit="LASER" not in s.known.features),
+    "HELLO": light,
+    "READY": ready,
+    "CONFIGURED": configured,
+    "STREAMING": streaming,
+    "PAUSED": paused,
+    "DOWNLOAD": download,
+    "HARD_RESET": hard_reset,
+    "DETACHING": detaching,
+    "LINK_LOST": link_lost,
+    "TEST": testing,
+}
+
+
+def reach(s: Session, state: str) -> None:
+    """Bring the implementation to a state. Raises Inconclusive if it does not come there."""
+    try:
+        _PREAMBLES[state](s)
+    except Fail as fail:
+        raise Inconclusive(f"The preamble to {state} {fail}.") from None

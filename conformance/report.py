@@ -1,0 +1,248 @@
+"""report.json: what machines read of a campaign, and the schema that it keeps to.
+
+Whatever leaves a campaign passes `clean` first: names, log lines and packets come from the implementation, and a report
+must show a control character or a change of writing direction, not obey it.
+
+The schema stands beside this module, for those who read reports without this package; `python -m` with the name of
+this module writes it again.
+
+Plan: text that is safe to show · packets in a word · the shapes · from a campaign to a report · the schema.
+"""
+
+import json
+import shlex
+from collections.abc import Mapping
+from operator import is_
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import msgspec
+from msgspec import Struct, field, structs
+
+from opalink.conformance.results import Actor, Bound, Campaign, Covered, Environment, How, Result, Step
+from opalink.conformance.verdicts import EXITS, Conclusion, Verdict
+from opalink.protocol import codec, text
+from opalink.protocol.errors import DecodeError
+from opalink.protocol.ir.load import catalogue
+from opalink.protocol.packets.enums import Lane
+
+FORMAT: Final = 1  # grows with every change that a reader must know of
+SCHEMA: Final = Path(__file__).with_name("report.schema.json")
+
+# ── Text that is safe to show ────────────────────────────────────────────────────────────────────────
+
+
+def printable(words: str) -> str:
+    """Text with everything that has no shape of its own spelt out: controls, invisible characters, surrogates."""
+    if words.isprintable():
+        return words
+    shown = "".join(c if c.isprintable() or c in "\n\t" else f"\\u{{{ord(c):x}}}" for c in words)
+    return words if shown == words else shown
+
+
+T = TypeVar("T")
+
+
+def clean(value: T) -> T:
+    """The same record with all text in it made printable."""
+    match value:
+        case str() if type(value) is str:
+            return printable(value)  # type: ignore[return-value]
+        case tuple():
+            new = tuple(map(clean, value))
+            return value if all(map(is_, new, value)) else new  # type: ignore[return-value]
+        case Struct():
+            fields = {name: getattr(value, name) for name in value.__struct_fields__}
+            changed = {name: v for name, old in fields.items() if (v := clean(old)) is not old}
+            return structs.replace(value, **changed) if changed else value
+    return value
+
+
+# ── Packets in a word ────────────────────────────────────────────────────────────────────────────────
+
+
+def lane_name(lane: int) -> str:
+    """ "laser" """
+    return Lane(lane).name.lower() if lane in Lane.__members__.values() else f"lane {lane}"
+
+
+def packet_name(data: bytes) -> str:
+    """A packet's type, form and, in a response, status: "PWR_REQUEST response OK"."""
+    try:
+        packet = codec.decode(data)
+    except DecodeError as error:
+        if error.packet is None:
+            return "undecodable"
+        packet = error.packet
+    declared = catalogue().by_code.get(packet.type)
+    name = declared.name if declared else f"type {int(packet.type):#04x}"
+    status = f" {getattr(packet.status, 'name', packet.status)}" if packet.rsp else ""
+    form = "response" if packet.rsp else text.form_of(packet).value
+    return f"{name} {form}{status}"
+
+
+# ── The shapes ───────────────────────────────────────────────────────────────────────────────────────
+
+
+class Summary(Struct, frozen=True):
+    """How many tests ended how."""
+
+    passed: int = field(name="pass")
+    failed: int = field(name="fail")
+    inconc: int
+    error: int
+    na: int
+    notrun: int
+
+
+class Requirements(Struct, frozen=True):
+    """How many requirements apply, and how many of these a test, a monitor or a stated reason covers."""
+
+    total: int
+    active: int
+    passive: int
+    reasoned: int
+
+
+class Exchanged(Struct, frozen=True):
+    """One line of an exchange: a packet as hexadecimal with its name, or a note. `time` is in nanoseconds."""
+
+    time: int
+    actor: Actor
+    lane: str
+    packet: str
+    data: str
+    note: str
+
+
+class Tested(Struct, frozen=True):
+    """A test and what became of it. `charged` are the requirements found violated, `replay` the command that runs it
+    again, `capture` its recording within the bundle; `span` is in nanoseconds."""
+
+    id: str
+    verdict: Verdict
+    requirements: tuple[str, ...]
+    charged: tuple[str, ...]
+    sentence: str
+    needs: tuple[str, ...]
+    reason: str
+    expected: str
+    actual: str
+    span: int
+    replay: str
+    capture: str
+    exchange: tuple[Exchanged, ...]
+
+
+class Report(Struct, frozen=True):
+    """The result of a campaign of opalink against one implementation."""
+
+    format: int
+    verdict: Conclusion
+    exit: int
+    reason: str
+    summary: Summary
+    requirements: Requirements
+    iut: str
+    bound: Bound
+    plan: str
+    profile: str
+    role: str
+    selection: str
+    seed: int
+    clock: str
+    plane: str
+    spec: str
+    catalogue: str
+    warnings: tuple[str, ...]
+    tests: tuple[Tested, ...]
+    coverage: tuple[Covered, ...]
+    pics: str
+    environment: Environment
+
+
+# ── From a campaign to a report ──────────────────────────────────────────────────────────────────────
+
+
+_COVERING: Final = (How.ACTIVE, How.PASSIVE, How.REASONED)
+
+
+def replay(campaign: Campaign, result: Result) -> str:
+    """The command that runs one test again, for a shell."""
+    return shlex.join(["opalink", "certify", campaign.iut, "-k", result.id, "--seed", str(campaign.seed)])
+
+
+def captured(result: Result) -> str:
+    """Where the recording of a test lies in the bundle; empty where none is kept."""
+    return f"captures/{result.id}.pcapng" if result.steps else ""
+
+
+def report(campaign: Campaign) -> Report:
+    """What report.json says."""
+    c = clean(campaign)
+    return Report(
+        format=FORMAT,
+        verdict=c.verdict,
+        exit=EXITS[c.verdict],
+        reason=c.reason,
+        summary=msgspec.convert(c.summary, Summary),
+        requirements=Requirements(c.coverage.total, *(c.coverage.count(how) for how in _COVERING)),
+        iut=c.iut,
+        bound=c.bound,
+        plan=c.plan,
+        profile=c.profile,
+        role=c.role,
+        selection=c.selection,
+        seed=c.seed,
+        clock=c.clock,
+        plane=c.plane,
+        spec=c.spec,
+        catalogue=c.catalogue,
+        warnings=c.warnings,
+        tests=tuple(_test(c, r) for r in c.results),
+        coverage=c.coverage.requirements,
+        pics=c.pics,
+        environment=c.environment,
+    )
+
+
+def _test(c: Campaign, r: Result) -> Tested:
+    return Tested(
+        id=r.id,
+        verdict=r.verdict,
+        requirements=r.requirements,
+        charged=r.charged,
+        sentence=r.sentence,
+        needs=r.needs,
+        reason=r.reason,
+        expected=r.expected,
+        actual=r.actual,
+        span=r.span,
+        replay=replay(c, r),
+        capture=captured(r),
+        exchange=tuple(_exchanged(s, c.plane) for s in r.steps),
+    )
+
+
+def _exchanged(s: Step, plane: str) -> Exchanged:
+    name = packet_name(s.data) if s.data and plane == "packet" else ""
+    return Exchanged(s.time, s.actor, lane_name(s.lane), name, s.data.hex(), s.note)
+
+
+def to_json(campaign: Campaign) -> bytes:
+    """report.json, the same bytes for the same campaign."""
+    return msgspec.json.format(msgspec.json.encode(report(campaign)), indent=1) + b"\n"
+
+
+# ── The schema ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def schema() -> str:
+    """The JSON Schema of report.json."""
+    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "opalink report.json"}
+    made: Mapping[str, Any] = msgspec.json.schema(Report)
+    return json.dumps({**head, **made}, indent=2) + "\n"
+
+
+if __name__ == "__main__":
+    SCHEMA.write_text(schema(), encoding="utf-8")

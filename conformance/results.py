@@ -1,0 +1,157 @@
+"""What a campaign leaves: the records that reports, evidence and tests of the suite itself read.
+
+Everything but `Environment` follows from the implementation's bytes, the catalogue and the seed: the same run twice
+gives the same records. Times are the bench's, in nanoseconds.
+
+Plan: steps and results · coverage of the requirements · the campaign.
+"""
+
+from collections import Counter
+from enum import StrEnum
+
+from msgspec import Struct
+
+from opalink.conformance.verdicts import Conclusion, Verdict
+from opalink.spec.form import Level, Testability
+
+# ── Steps and results ────────────────────────────────────────────────────────────────────────────────
+
+
+class Actor(StrEnum):
+    """Who acts in a step."""
+
+    TESTER = "tester"  # sends `data`
+    IUT = "iut"  # sends `data`
+    BENCH = "bench"  # does from outside what `note` says: attaches, presses the shutter, begins a new binding
+    SUITE = "suite"  # says in `note` which part of the test begins, or what it found
+
+
+class Step(Struct, frozen=True):
+    """One line of an exchange. `data` is a whole packet (or a FLIT), legal or not; `lane` is the wire value."""
+
+    time: int
+    actor: Actor
+    lane: int = 0
+    data: bytes = b""
+    note: str = ""
+
+
+class Result(Struct, frozen=True):
+    """What became of one test purpose.
+
+    `requirements` are those that it proves, `charged` those that were found violated: another than the purpose's own
+    where a monitor or a crash decided. `needs` are the features without which it does not apply. `span` is the bench
+    time that it took. `steps` are kept for what did not pass, or where evidence of everything was asked for."""
+
+    id: str
+    verdict: Verdict
+    requirements: tuple[str, ...]
+    sentence: str
+    needs: tuple[str, ...] = ()
+    charged: tuple[str, ...] = ()
+    expected: str = ""
+    actual: str = ""
+    reason: str = ""
+    seed: int = 0
+    span: int = 0
+    steps: tuple[Step, ...] = ()
+
+
+# ── Coverage ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+class How(StrEnum):
+    """By what a requirement is covered in this campaign."""
+
+    ACTIVE = "active"  # a test that was executed
+    PASSIVE = "passive"  # a monitor that saw it kept or broken
+    REASONED = "reasoned"  # no test; its reason is stated
+    UNSEEN = "unseen"  # a monitor watches for it, but it did not occur
+    NONE = "none"  # applies, and nothing in this campaign spoke of it
+    NA = "na"  # does not apply to this role or to these features
+
+
+class Covered(Struct, frozen=True):
+    """A requirement and what spoke of it. `tests` are the executed ones; `verdict` is the worst that they or a monitor
+    found; `seen` is how often a monitor saw it kept."""
+
+    id: str
+    text: str
+    level: Level
+    test: Testability
+    how: How
+    verdict: Verdict | None = None
+    tests: tuple[str, ...] = ()
+    seen: int = 0
+    reason: str = ""
+
+
+class Coverage(Struct, frozen=True):
+    """Every requirement of the catalogue, in its order."""
+
+    requirements: tuple[Covered, ...] = ()
+
+    def count(self, *how: How) -> int:
+        return sum(r.how in how for r in self.requirements)
+
+    @property
+    def total(self) -> int:
+        """The requirements that apply to this implementation."""
+        return len(self.requirements) - self.count(How.NA)
+
+
+# ── The campaign ─────────────────────────────────────────────────────────────────────────────────────
+
+
+class Bound(Struct, frozen=True):
+    """What the implementation says of itself when it is bound, and of the image that runs (hexadecimal, or empty)."""
+
+    name: str = ""
+    role: str = ""
+    planes: tuple[str, ...] = ()
+    clocks: tuple[str, ...] = ()
+    operations: tuple[str, ...] = ()
+    product: str = ""
+    version: str = ""
+    digest: str = ""
+
+
+class Environment(Struct, frozen=True):
+    """Where and when it ran: the only record that differs between two equal runs."""
+
+    started: str = ""  # ISO 8601, UTC
+    seconds: float = 0.0
+    host: str = ""
+    python: str = ""
+    opalink: str = ""
+    command: tuple[str, ...] = ()
+
+
+class Campaign(Struct, frozen=True):
+    """A whole run. `pics` is the TOML that decided what applies; `catalogue` the fingerprint of the specification;
+    `reason` says why the conclusion is what it is, where no failing test does."""
+
+    iut: str
+    plan: str
+    profile: str
+    role: str
+    seed: int
+    clock: str
+    plane: str
+    spec: str
+    catalogue: str
+    selection: str
+    bound: Bound
+    pics: str
+    results: tuple[Result, ...]
+    coverage: Coverage
+    verdict: Conclusion
+    reason: str = ""
+    warnings: tuple[str, ...] = ()
+    environment: Environment = Environment()
+
+    @property
+    def summary(self) -> dict[str, int]:
+        """How many tests ended how: every verdict, in its order."""
+        counts = Counter(r.verdict for r in self.results)
+        return {v.value: counts[v] for v in Verdict}

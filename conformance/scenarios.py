@@ -1,0 +1,73 @@
+"""Scenarios: tests that only a person would think of, each a function of a session.
+
+    @scenario("ATT/BEACON/TI-first", "R-LNK-003", given="…", when="…", then="…", operations=("attach",))
+    def first_beacon(s: Session) -> None: ...
+
+A scenario returns if it passed. It brings the implementation to its own state, and may assume nothing that its `needs`
+do not say.
+
+Plan: the registry · what scenarios share.
+"""
+
+from collections.abc import Callable
+from functools import cache
+from importlib import import_module
+
+from opalink.conformance.purposes import ROLES, Plan, Purpose, sentence
+from opalink.conformance.session import Session
+from opalink.spec.form import Role
+
+Scenario = Callable[[Session], None]
+
+# ── The registry ─────────────────────────────────────────────────────────────────────────────────────
+
+_CHAPTERS = tuple("wire bench attach link management properties power capture frame lens realtime security".split())
+_REGISTRY: dict[str, tuple[Purpose, Scenario]] = {}
+
+
+def scenario(
+    name: str,
+    *requirements: str,
+    given: str,
+    when: str,
+    then: str,
+    needs: str = "",
+    operations: tuple[str, ...] = (),
+    plan: Plan = Plan.QUICK,
+    virtual: bool = False,
+) -> Callable[[Scenario], Scenario]:
+    """Enter a scenario for modules under its name without the role. `needs` are words, all of which must hold."""
+    prefix = ROLES[Role.MODULE]
+
+    def enter(function: Scenario) -> Scenario:
+        purpose = Purpose(
+            f"{prefix}/{name}",
+            requirements,
+            sentence(given, when, then),
+            function.__name__,
+            tuple(needs.split()),
+            operations,
+            plan=plan,
+            virtual=virtual,
+        )
+        if purpose.id in _REGISTRY:
+            raise ValueError(f"{purpose.id} is entered twice")
+        _REGISTRY[purpose.id] = purpose, function
+        return function
+
+    return enter
+
+
+@cache
+def scenarios(role: Role) -> tuple[Purpose, ...]:
+    """The scenarios for implementations of a role, chapter by chapter."""
+    for chapter in _CHAPTERS:
+        import_module(f"opalink.conformance.scenarios_{chapter}")
+    prefix = ROLES[role] + "/"
+    return tuple(purpose for purpose, _ in _REGISTRY.values() if purpose.id.startswith(prefix))
+
+
+def scenario_of(purpose: Purpose) -> Scenario:
+    """The function behind a purpose."""
+    scenarios(Role.MODULE)
+    return _REGISTRY[purpose.id][1]

@@ -1,0 +1,486 @@
+"""Scenarios of power and heat: the contract, refusals, waiting, budgets, resets, faults, pins, temperature.
+
+Plan: the contract · refusals · timers · budgets · resets and faults · pins · heat · role swap.
+"""
+
+from opalink.conformance.monitors import Heard
+from opalink.conformance.preambles import OFFERS, configured, contract, offer, ready
+from opalink.conformance.scenarios import scenario
+from opalink.conformance.session import Inapplicable, Session
+from opalink.protocol import packets as p
+from opalink.protocol.codec import Status
+from opalink.protocol.packets import MachineId, OperationTag
+from opalink.spec.form import MS, SECOND
+
+_CONTRACT = "CONTRACT"
+
+
+def _state(s: Session) -> str:
+    return s.state(MachineId.POWER)
+
+
+def _request(s: Session, within: int = 100 * MS) -> Heard:
+    """The next PWR_REQUEST."""
+    heard = s.take(p.PwrRequest, within)
+    if heard is None:
+        s.fail("PWR_REQUEST", f"none within {within // MS} ms")
+    return heard
+
+
+def _hold(s: Session) -> None:
+    """Leave PWR_REQUEST to the test from now on."""
+    s.phone.mute.add(p.PwrRequest)
+    s.clear()
+
+
+def _grant(s: Session, heard: Heard) -> None:
+    s.phone.supply(heard)
+
+
+# ── The contract ─────────────────────────────────────────────────────────────────────────────────────
+
+
+@scenario(
+    "PWR/CONTRACT/BV-offers", "R-PWR-019", "R-PWR-030",
+    given="a module in READY that draws more than boot power", when="offers come and its request is granted",
+    then="it sends PWR_STATUS, and a contract holds", needs=_CONTRACT,
+)  # fmt: skip
+def offers_lead_to_a_contract(s: Session) -> None:
+    ready(s)
+    _hold(s)
+    offer(s, generation=5)
+    heard = _request(s)
+    s.expect(heard.body.generation == 5, "generation 5", f"{heard.body.generation}", "R-PWR-019")
+    s.expect(heard.body.object < len(OFFERS), f"an offer below {len(OFFERS)}", f"{heard.body.object}")
+    _grant(s, heard)
+    s.expect(s.take(p.PwrStatus, 50 * MS) is not None, "PWR_STATUS", "none within 50 ms", "R-PWR-030")
+    s.expect(_state(s) in ("CONTRACT", "LIMITED"), "CONTRACT", _state(s))
+
+
+@scenario(
+    "PWR/CONTRACT/BV-renewed", "R-PWR-019", "R-PWR-020", "R-PWR-030",
+    given="a module with a contract", when="offers of a new generation come",
+    then="it asks anew, for that generation, and keeps its contract meanwhile", needs=_CONTRACT,
+)  # fmt: skip
+def new_offers_are_asked_for(s: Session) -> None:
+    contract(s)
+    _hold(s)
+    offer(s, OFFERS[:1], generation=2)
+    heard = _request(s)
+    s.expect(heard.body.generation == 2, "generation 2", f"{heard.body.generation}")
+    _grant(s, heard)
+    s.expect(s.take(p.PwrStatus, 50 * MS) is not None, "PWR_STATUS", "none within 50 ms", "R-PWR-030")
+
+
+@scenario(
+    "PWR/CONTRACT/BO-newer_offers", "R-PWR-020", "R-PWR-019",
+    given="a module whose PWR_REQUEST is open", when="newer offers come before the answer",
+    then="it does not ask twice, and asks for the newer ones after", needs=_CONTRACT,
+)  # fmt: skip
+def offers_while_a_request_is_open(s: Session) -> None:
+    ready(s)
+    _hold(s)
+    offer(s, generation=1)
+    first = _request(s)
+    offer(s, generation=2)
+    s.let(5 * MS)
+    s.expect(not s.heard(p.PwrRequest), "one open PWR_REQUEST", "two", "R-PWR-020")
+    _grant(s, first)
+    second = _request(s)
+    s.expect(second.body.generation == 2, "generation 2", f"{second.body.generation}", "R-PWR-019")
+
+
+@scenario(
+    "PWR/CAPS/CA-numbers", "R-DSC-015",
+    given="a module in READY", when="what it needs is read",
+    then="no mode needs more than `max`, nor `max` more than the descriptor's peak",
+)  # fmt: skip
+def sink_caps_are_consistent(s: Session) -> None:
+    ready(s)
+    caps = s.asks(p.PwrSinkCaps())
+    for name in ("idle", "preview", "video", "still", "min_ready"):
+        s.expect(getattr(caps, name) <= caps.max, f"{name} at most {caps.max} mW", f"{getattr(caps, name)}")
+    record = s.known.record("POWER")
+    if record is not None:
+        s.expect(caps.max <= record.peak, f"at most {record.peak} mW", f"{caps.max}")
+
+
+# ── Refusals ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+@scenario(
+    "PWR/REJECT/BV-kept", "R-PWR-022",
+    given="a module with a contract", when="its next PWR_REQUEST is rejected", then="the contract goes on",
+    needs=_CONTRACT,
+)  # fmt: skip
+def a_rejection_takes_nothing(s: Session) -> None:
+    contract(s)
+    _hold(s)
+    offer(s, generation=2)
+    heard = _request(s)
+    s.reply(heard, p.PwrRequestError(reason=p.RejectReason.BATTERY), Status.PWR_REJECT)
+    s.let(10 * MS)
+    s.expect(_state(s) in ("CONTRACT", "LIMITED"), "CONTRACT", _state(s))
+
+
+@scenario(
+    "PWR/REJECT/BV-first", "R-PWR-016",
+    given="a module in READY without a contract", when="its PWR_REQUEST is rejected",
+    then="it stays on boot power and works", needs=_CONTRACT,
+)  # fmt: skip
+def a_rejection_before_any_contract(s: Session) -> None:
+    ready(s)
+    _hold(s)
+    offer(s)
+    heard = _request(s)
+    s.reply(heard, p.PwrRequestError(reason=p.RejectReason.OTHER_LOAD), Status.PWR_REJECT)
+    s.let(50 * MS)
+    s.expect(_state(s) == "CAPS_SEEN", "CAPS_SEEN", _state(s))
+    s.asks(p.DescRead(length=16))
+
+
+@scenario(
+    "PWR/WAIT/TI-retry", "R-PWR-021",
+    given="a module in READY whose PWR_REQUEST is answered PWR_WAIT with 400 ms", when="time passes",
+    then="it asks again, and no sooner", needs=_CONTRACT,
+)  # fmt: skip
+def a_wait_is_waited_for(s: Session) -> None:
+    _wait(s, 400)
+
+
+@scenario(
+    "PWR/WAIT/TI-least", "R-PWR-021",
+    given="a module in READY whose PWR_REQUEST is answered PWR_WAIT with 10 ms", when="time passes",
+    then="it asks again, no sooner than tRequestAfterWait", needs=_CONTRACT,
+)  # fmt: skip
+def a_wait_has_a_least_time(s: Session) -> None:
+    _wait(s, 10)
+
+
+def _wait(s: Session, retry: int) -> None:
+    ready(s)
+    _hold(s)
+    offer(s)
+    heard = _request(s)
+    s.reply(heard, p.PwrRequestError(reason=p.RejectReason.BATTERY, retry_after=retry), Status.PWR_WAIT)
+    answered = s.now
+    least = max(retry * MS, s.catalogue.timer["tRequestAfterWait"].min or 0)
+    again = _request(s, 3 * least)
+    waited = again.time - answered
+    s.expect(waited >= least - s.monitor.slack, f"at least {least} ns", f"{waited} ns")
+
+
+@scenario(
+    "PWR/WAIT/TI-new_offers", "R-PWR-021",
+    given="a module that was told to wait", when="new offers come meanwhile", then="it still waits", needs=_CONTRACT,
+)  # fmt: skip
+def offers_do_not_shorten_a_wait(s: Session) -> None:
+    ready(s)
+    _hold(s)
+    offer(s)
+    heard = _request(s)
+    s.reply(heard, p.PwrRequestError(reason=p.RejectReason.BATTERY, retry_after=300), Status.PWR_WAIT)
+    answered = s.now
+    s.let(50 * MS)
+    offer(s, generation=2)
+    again = _request(s, SECOND)
+    s.expect(again.time - answered >= 300 * MS - s.monitor.slack, "at least 300 ms", f"{again.time - answered} ns")
+    s.expect(again.body.generation == 2, "generation 2", f"{again.body.generation}", "R-PWR-019")
+
+
+# ── Timers ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+@scenario(
+    "PWR/TIMER/TI-soft_reset", "R-PWR-035",
+    given="a module in READY whose PWR_REQUEST gets no answer", when="tSenderResponse passes",
+    then="it sends a soft PWR_RESET then, and takes no later answer for one", needs=_CONTRACT,
+)  # fmt: skip
+def no_answer_leads_to_a_soft_reset(s: Session) -> None:
+    ready(s)
+    _hold(s)
+    offer(s)
+    asked = _request(s)
+    timer = s.catalogue.timer["tSenderResponse"]
+    heard = s.take(p.PwrReset, 2 * (timer.max or 0))
+    if heard is None:
+        s.fail("PWR_RESET within tSenderResponse", "none within twice that")
+    waited = heard.time - asked.time
+    fits = (timer.min or 0) - s.monitor.slack <= waited <= (timer.max or 0) + s.monitor.slack
+    s.expect(fits, f"{timer.min} to {timer.max} ns", f"{waited} ns")
+    s.expect(heard.body.level == p.PowerResetLevel.SOFT, "SOFT", f"{heard.body.level!r}")
+    s.reply(asked, p.PwrRequestResponse())
+    s.let(5 * MS)
+    s.expect(_state(s) != "TRANSITION", "no TRANSITION", "TRANSITION", "R-PWR-035")
+
+
+@scenario(
+    "PWR/TIMER/TI-hard_reset", "R-PWR-016",
+    given="a module that has sent a soft PWR_RESET", when="no offers come within tSenderResponse",
+    then="it sends a hard one", needs=_CONTRACT,
+)  # fmt: skip
+def no_offers_lead_to_a_hard_reset(s: Session) -> None:
+    ready(s)
+    _hold(s)
+    offer(s)
+    _request(s)
+    first = s.take(p.PwrReset, 100 * MS)
+    second = s.take(p.PwrReset, 100 * MS)
+    if first is None or second is None:
+        s.fail("a soft and a hard PWR_RESET", "less")
+    s.expect(second.body.level == p.PowerResetLevel.HARD, "HARD", f"{second.body.level!r}")
+
+
+@scenario(
+    "PWR/TIMER/TI-transition", "R-PWR-016",
+    given="a module whose PWR_REQUEST was accepted", when="PWR_READY does not come within tPwrTransition",
+    then="it sends a hard PWR_RESET", needs=_CONTRACT,
+)  # fmt: skip
+def no_voltage_leads_to_a_hard_reset(s: Session) -> None:
+    ready(s)
+    _hold(s)
+    offer(s)
+    heard = _request(s)
+    s.reply(heard, p.PwrRequestResponse())
+    limit = s.catalogue.timer["tPwrTransition"].max or 0
+    reset = s.take(p.PwrReset, 2 * limit)
+    if reset is None:
+        s.fail(f"PWR_RESET within {limit} ns", "none within twice that")
+    s.expect(reset.body.level == p.PowerResetLevel.HARD, "HARD", f"{reset.body.level!r}")
+
+
+# ── Budgets ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+@scenario(
+    "PWR/BUDGET/BV-given_up", "R-PWR-002", "R-PWR-003", "R-PWR-029",
+    given="a module with streams set up and a contract", when="a budget below its contract comes",
+    then="it answers within tSenderResponse what it will draw, at most that, and what it gives up",
+    needs="CONTRACT SENSOR",
+)  # fmt: skip
+def a_budget_is_kept(s: Session) -> None:
+    configured(s)
+    caps = s.known.caps
+    if caps is None:
+        s.fail("an answer to PWR_SINK_CAPS", "none")
+    begun = s.now
+    budget = max(caps.min_ready, caps.max // 3)
+    heard = s.ask(p.PwrBudget(max=budget, grace=100, cause=p.BudgetCause.BATTERY))
+    s.expect_status(heard, Status.OK)
+    limit = s.catalogue.timer["tSenderResponse"].min or 0
+    waited = heard.time - begun
+    s.expect(waited <= limit + s.monitor.slack, f"an answer within {limit} ns", f"after {waited} ns", "R-PWR-029")
+    s.expect(heard.body.power <= budget, f"at most {budget} mW", f"{heard.body.power}", "R-PWR-002")
+    s.expect(bool(heard.body.actions), "what it gives up", "nothing", "R-PWR-003")
+    s.asks(p.PwrBudget(max=0xFFFF, grace=0, cause=p.BudgetCause.RESTORED))
+
+
+@scenario(
+    "PWR/BUDGET/BI-too_low", "R-PWR-031",
+    given="a module with a contract", when="a budget below its `min_ready` comes", then="it answers RANGE_LIMIT",
+    needs=_CONTRACT,
+)  # fmt: skip
+def a_budget_that_is_too_low(s: Session) -> None:
+    contract(s)
+    caps = s.known.caps
+    if caps is None or not caps.min_ready:
+        raise Inapplicable("It works with no power at all.")
+    before = _state(s)
+    heard = s.ask(p.PwrBudget(max=caps.min_ready - 1, grace=100))
+    s.expect_status(heard, Status.RANGE_LIMIT)
+    s.expect(_state(s) == before, before, _state(s))
+    s.asks(p.PwrBudget(max=caps.min_ready, grace=100))
+
+
+# ── Resets and faults ────────────────────────────────────────────────────────────────────────────────
+
+
+@scenario(
+    "PWR/RESET/BV-hard", "R-PWR-016",
+    given="a module with a contract", when="a hard PWR_RESET comes",
+    then="it is on boot power, and takes offers again after tPwrHardReset", needs=_CONTRACT,
+)  # fmt: skip
+def a_hard_reset(s: Session) -> None:
+    contract(s)
+    s.tell(p.PwrReset(level=p.PowerResetLevel.HARD, off_time=30))
+    timer = s.catalogue.timer["tPwrHardReset"]
+    begun = s.now
+    s.let((timer.min or 0) - MS)
+    s.clear()
+    offer(s, generation=8)  # too soon: it waits for 0 V
+    s.let(begun + (timer.max or 0) - s.now)
+    s.expect(not s.heard(p.PwrRequest), "no PWR_REQUEST before tPwrHardReset is over", "one")
+    s.expect(_state(s) == "BOOT", "BOOT", _state(s))
+    s.clear()
+    offer(s, generation=9)
+    s.expect(s.take(p.PwrStatus, 200 * MS) is not None, "a contract again", "none")
+
+
+@scenario(
+    "PWR/FAULT/BV-latched", "R-PWR-033", "R-PWR-005",
+    given="a module with a contract", when="it meets a fault that latches",
+    then="it reports it, stays on boot power, and asks for nothing", needs=_CONTRACT, operations=("condition",),
+)  # fmt: skip
+def a_latched_fault(s: Session) -> None:
+    contract(s)
+    s.clear()
+    s.operate(OperationTag.CONDITION, p.ConditionOperation(status=Status.OVERCURRENT, present=1))
+    heard = s.take(p.PwrFault, 200 * MS)
+    if heard is None:
+        s.fail("PWR_FAULT", "none within 200 ms")
+    s.expect(heard.body.latched == 1, "a latched fault", "another")
+    s.clear()
+    offer(s, generation=2)
+    s.let(200 * MS)
+    s.expect(not s.heard(p.PwrRequest), "no PWR_REQUEST", "one")
+    s.expect(_state(s) == "FAULT", "FAULT", _state(s))
+
+
+@scenario(
+    "PWR/FAULT/BV-of_the_source", "R-PWR-033",
+    given="a module with a contract", when="the phone reports a latched fault", then="it stays on boot power",
+    needs=_CONTRACT,
+)  # fmt: skip
+def a_fault_of_the_source(s: Session) -> None:
+    contract(s)
+    s.tell(p.PwrFault(kind=p.PowerFaultKind.OVER_CURRENT, latched=1, count=1))
+    s.let(5 * MS)
+    s.expect(_state(s) == "FAULT", "FAULT", _state(s))
+
+
+# ── Pins ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@scenario(
+    "PWR/PIN_TEST/BI-moisture", "R-PWR-008",
+    given="a module with moisture between its contacts", when="PIN_TEST measures the resistance",
+    then="it answers MOISTURE", needs=_CONTRACT, operations=("condition",),
+)  # fmt: skip
+def moisture_between_the_contacts(s: Session) -> None:
+    ready(s)
+    s.operate(OperationTag.CONDITION, p.ConditionOperation(status=Status.MOISTURE, present=1))
+    heard = s.ask(p.PinTest(kind=p.PinTestKind.RESISTANCE, current=100, time=20))
+    s.expect_status(heard, Status.MOISTURE)
+    heard = s.ask(p.PinTest(kind=p.PinTestKind.LEAKAGE, time=20))
+    s.expect_status(heard, Status.OK)
+
+
+@scenario(
+    "PWR/PIN_TEST/BI-contacts", "R-PWR-007",
+    given="a module with bad contacts", when="PIN_TEST measures the resistance under current",
+    then="it answers CONTACT_BAD", needs=_CONTRACT, operations=("condition",),
+)  # fmt: skip
+def bad_contacts(s: Session) -> None:
+    ready(s)
+    s.operate(OperationTag.CONDITION, p.ConditionOperation(status=Status.CONTACT_BAD, present=1))
+    heard = s.ask(p.PinTest(kind=p.PinTestKind.RESISTANCE, current=1500, time=20))
+    s.expect_status(heard, Status.CONTACT_BAD)
+
+
+@scenario(
+    "PWR/PIN_TEST/BV-good", "R-PWR-007",
+    given="a module with good contacts", when="PIN_TEST measures resistance and insulation",
+    then="it gives what it measured", needs=_CONTRACT,
+)  # fmt: skip
+def good_contacts(s: Session) -> None:
+    ready(s)
+    body = s.asks(p.PinTest(kind=p.PinTestKind.RESISTANCE, current=100, time=20))
+    s.expect(body.resistance != 0xFFFF, "a resistance", "none")
+    body = s.asks(p.PinTest(kind=p.PinTestKind.LEAKAGE, time=20))
+    s.expect(body.leakage != 0xFFFF_FFFF, "an insulation", "none")
+
+
+# ── Heat ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _heat(s: Session, celsius: float, which: int = 0) -> None:
+    record = s.known.record("THERMAL")
+    sensor = record.sensors[which].sensor if record else 0
+    s.operate(OperationTag.TEMPERATURE, p.TemperatureOperation(sensor=sensor, temperature=int(celsius * 10)))
+
+
+def _limit(s: Session) -> float:
+    record = s.known.record("THERMAL")
+    return record.sensors[0].limit / 10 if record else 60.0
+
+
+def _severity(s: Session, celsius: float) -> int | None:
+    """The severity that is reported once the first sensor reads this; None if nothing is."""
+    s.clear()
+    _heat(s, celsius)
+    s.let(300 * MS)
+    heard = s.heard(p.ThermalStatus)
+    return int(heard[-1].body.severity) if heard else None
+
+
+@scenario(
+    "PWR/HEAT/BV-severity", "R-PWR-011", "R-DSC-017",
+    given="a module with temperature sensors in READY", when="one warms up to its limit and cools again",
+    then="THERMAL_STATUS reports each change of severity, with the sensors of its descriptor",
+    needs="TEMPERATURE", operations=("temperature",),
+)  # fmt: skip
+def severity_is_reported(s: Session) -> None:
+    ready(s)
+    record = s.known.record("THERMAL")
+    if record is None:
+        s.fail("a record `thermal`", "none")
+    wanted = {x.sensor for x in record.sensors}
+    cold = _severity(s, 20)
+    hot = _severity(s, _limit(s))
+    if hot is None:
+        s.fail("THERMAL_STATUS at the limit", "none")
+    found = {x.sensor for x in s.heard(p.ThermalStatus)[-1].body.sensors}  # `hot` came from one
+    s.expect(found == wanted, f"sensors {sorted(wanted)}", f"{sorted(found)}", "R-DSC-017")
+    s.expect(hot > (cold or 0), "a higher severity", f"{hot}", "R-PWR-011")
+    cool = _severity(s, 20)
+    if cool is None:
+        s.fail("THERMAL_STATUS when it has cooled", "none", "R-PWR-011")
+    s.expect(cool < hot, "a lower severity", f"{cool}", "R-PWR-011")
+
+
+@scenario(
+    "PWR/HEAT/BO-raise", "R-PWR-014",
+    given="a module with a sensor at its limit of temperature", when="a stream is to be started",
+    then="it answers THERMAL_LIMIT", needs="TEMPERATURE SENSOR", operations=("temperature",),
+)  # fmt: skip
+def no_more_power_when_hot(s: Session) -> None:
+    configured(s)
+    hot = _severity(s, _limit(s))
+    if hot is None or hot < p.ThermalSeverity.SEVERE:
+        s.need(False, f"The severity at the limit is {hot}.")
+    heard = s.ask(p.StreamControl(op=p.StreamOp.START, mask=1))
+    s.expect_status(heard, Status.THERMAL_LIMIT)
+
+
+@scenario(
+    "PWR/HEAT/BV-shutdown", "R-PWR-013", "R-PWR-012",
+    given="a module with temperature sensors in READY", when="one warms up far beyond its limit",
+    then="no severity is passed over backwards, and SHUTDOWN is reported before anything ends",
+    needs="TEMPERATURE", operations=("temperature",),
+)  # fmt: skip
+def shutdown_is_announced(s: Session) -> None:
+    ready(s)
+    s.clear()
+    limit = _limit(s)
+    for step in range(12):
+        _heat(s, limit - 20 + 5 * step)
+        s.let(100 * MS)
+    told = [int(h.body.severity) for h in s.heard(p.ThermalStatus)]
+    s.expect(told == sorted(told), "rising severities", f"{told}")
+    s.expect(p.ThermalSeverity.SHUTDOWN in told, "SHUTDOWN among them", f"{told}", "R-PWR-013")
+
+
+# ── Role swap ────────────────────────────────────────────────────────────────────────────────────────
+
+
+@scenario(
+    "PWR/SWAP/BI-mismatch", "R-PWR-010",
+    given="a module that can supply the phone", when="PWR_ROLE_SWAP asks for 20 V and 65 A",
+    then="it answers PWR_MISMATCH", needs="ROLE_SWAP",
+)  # fmt: skip
+def a_swap_beyond_its_means(s: Session) -> None:
+    contract(s)
+    heard = s.ask(p.PwrRoleSwap(direction=p.PowerDirection.TO_PHONE, voltage=20_000, current=65_000))
+    if heard.status == Status.NOT_SUPPORTED:
+        raise Inapplicable("This packet type is optional, and not supported here.")
+    s.expect_status(heard, Status.PWR_MISMATCH)

@@ -1,0 +1,321 @@
+"""The zoo: implementations with one habit each, and what a campaign must say of them.
+
+A suite is only worth what it catches. The bad ones must fail, and for the right reason: a requirement that is charged,
+or words in which the cause is named. The odd ones are legal, and must pass: they guard against a suite that fails what
+it did not expect.
+
+    opalink certify py:opalink.conformance.zoo:Mute
+    opalink certify 'stdio:python -m opalink.conformance.zoo Hang'        what needs a process of its own
+
+Plan: whole bodies · channels · odd and legal ones · the list · what is expected.
+"""
+
+import os
+import shlex
+import sys
+import time
+from collections.abc import Iterable
+from random import Random
+from typing import ClassVar, Final
+
+from msgspec import Struct, structs
+
+from opalink.conformance import witnesses
+from opalink.conformance.purposes import Plan
+from opalink.conformance.results import Campaign
+from opalink.conformance.specimen import STATUS, Altered, Habit, Specimen, decoded, is_response
+from opalink.conformance.verdicts import Conclusion, Verdict
+from opalink.protocol import codec
+from opalink.protocol.codec import Status, Tlv
+from opalink.protocol.engine.endpoint import Departure
+from opalink.protocol.engine.identity import Identity
+from opalink.protocol.engine.module import Module
+from opalink.protocol.ir.load import catalogue
+from opalink.protocol.ir.probes import UNKNOWN_TAG
+from opalink.protocol.packets import RecordKind, ResetKind
+from opalink.protocol.transport import Channel
+from opalink.protocol.transport.channel import StandardStreams
+from opalink.protocol.transport.framing import RecordReader
+from opalink.protocol.transport.host import serve
+from opalink.spec.form import MS, Profile
+
+# ── Whole bodies ─────────────────────────────────────────────────────────────────────────────────────
+
+
+class Breaking(Altered):
+    """Breaks when it must refuse something."""
+
+    causes = ("R-WIRE-021",)
+
+    def alter(self, data: bytes) -> bytes:
+        if is_response(data) and data[STATUS] in (Status.BAD_VALUE, Status.BAD_LENGTH):
+            self.end()
+        return data
+
+    def end(self) -> None:
+        raise RuntimeError("an error that nobody had thought of")
+
+
+class CrashOnError(Breaking):
+    """Its process ends when it must refuse something."""
+
+    def end(self) -> None:
+        os.write(2, b"assertion failed: unreachable\n")
+        os._exit(3)
+
+
+class Hang(Breaking):
+    """Is never heard of again when it must refuse something."""
+
+    selection = "MOD/WIRE/ORDER"
+
+    def end(self) -> None:
+        while True:
+            time.sleep(3600)
+
+
+class Faint(Breaking):
+    """Starts anew when it must refuse something."""
+
+    def end(self) -> None:
+        self.inner.reset(ResetKind.COLD, 1, self.now)
+
+
+class Claiming(Specimen):
+    """Says of itself something else than it is: it has no `hidden` feature and has each `claimed` one."""
+
+    plan = Plan.CI
+    claimed: ClassVar[frozenset[str]] = frozenset()
+    hidden: ClassVar[frozenset[str]] = frozenset()
+
+    def __init__(self) -> None:
+        super().__init__()
+        profile = catalogue().profile[self.inner.identity.profile]
+        features = self.inner.features - self.hidden | self.claimed
+        self.inner.identity = Identity(catalogue(), _lenient(profile, features), features)
+
+
+def _lenient(profile: Profile, features: frozenset[str]) -> Profile:
+    """A profile that lets a module have just these features."""
+    return structs.replace(profile, requires=(), allows=tuple(features))
+
+
+class OverClaimer(Claiming):
+    """Claims storage that it has not."""
+
+    conclusion = Conclusion.PICS_CONTRADICTED
+    causes = ("STORAGE",)
+    claimed = frozenset({"STORAGE"})
+
+
+class UnderClaimer(Claiming):
+    """Has bracketing plans and does not say so."""
+
+    conclusion = Conclusion.PICS_CONTRADICTED
+    causes = ("PLAN",)
+    hidden = frozenset({"PLAN"})
+
+
+# ── Channels ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Unbindable(Habit):
+    """Closes the connection at once: there is nothing that could be judged."""
+
+    conclusion = Conclusion.TESTER_FAULT
+    causes = ("closed",)
+
+    def receive(self, timeout: float | None) -> bytes | None:
+        self.inner.receive(timeout)
+        return b""
+
+
+class AlwaysClose(Habit):
+    """Closes the connection as soon as a packet comes."""
+
+    causes = ("R-WIRE-021",)
+
+    def __init__(self, inner: Channel) -> None:
+        super().__init__(inner)
+        self._reader = RecordReader()
+
+    def receive(self, timeout: float | None) -> bytes | None:
+        data = self.inner.receive(timeout)
+        packets = any(r.kind == RecordKind.PACKET for r in self._reader.feed(data or b""))
+        return b"" if packets else data
+
+
+class Noise(Habit):
+    """Sends random bytes: there is nothing that could be judged."""
+
+    conclusion = Conclusion.TESTER_FAULT
+    causes = ("limit", "answered")
+
+    def __init__(self, inner: Channel) -> None:
+        super().__init__(inner)
+        self._random = Random(1)
+
+    def send(self, data: bytes) -> None:
+        self.inner.send(self._random.randbytes(len(data)))
+
+
+class ByteByByte(Habit):
+    """Sends one byte at a time, and of a long record the rest in odd pieces."""
+
+    conclusion = Conclusion.CONFORMANT
+
+    def send(self, data: bytes) -> None:
+        for byte in data[:100]:
+            self.inner.send(bytes([byte]))
+        for at in range(100, len(data), 999):
+            self.inner.send(data[at : at + 999])
+
+
+class Coalescing(Habit):
+    """Sends everything at once, when it has nothing else to do."""
+
+    conclusion = Conclusion.CONFORMANT
+    plan = Plan.CI
+
+    def __init__(self, inner: Channel) -> None:
+        super().__init__(inner)
+        self._kept: list[bytes] = []
+
+    def send(self, data: bytes) -> None:
+        self._kept.append(data)
+
+    def receive(self, timeout: float | None) -> bytes | None:
+        if self._kept:
+            self.inner.send(b"".join(self._kept))
+            self._kept.clear()
+        return self.inner.receive(timeout)
+
+
+# ── Odd and legal ones ───────────────────────────────────────────────────────────────────────────────
+
+
+class Plain(Specimen):
+    """The reference module as it is."""
+
+    conclusion = Conclusion.CONFORMANT
+    plan = Plan.CI
+
+
+class Leisurely(Specimen):
+    """Takes its time to answer, within what it has."""
+
+    conclusion = Conclusion.CONFORMANT
+    plan = Plan.CI
+    delay: ClassVar = 10 * MS
+
+    def says(self, d: Departure) -> Iterable[Departure]:
+        return (structs.replace(d, time=d.time + self.delay) if is_response(d.data) else d,)
+
+
+class JustInTime(Leisurely):
+    """Answers everything as late as it may answer PWR_BUDGET: just within the minimum of tSenderResponse."""
+
+    delay = 23 * MS
+
+
+class FromTomorrow(Altered):
+    """Ends whatever may end in TLVs with one of a later version."""
+
+    conclusion = Conclusion.CONFORMANT
+    plan = Plan.CI
+
+    def alter(self, data: bytes) -> bytes:
+        packet = decoded(data)
+        if packet is None or not isinstance(getattr(packet.body, "extensions", None), tuple):
+            return data
+        more = (*packet.body.extensions, Tlv(UNKNOWN_TAG, b"later"))
+        return codec.encode(structs.replace(packet, body=structs.replace(packet.body, extensions=more)))
+
+
+class Restless(Specimen):
+    """Wants to run every few milliseconds, for no reason."""
+
+    conclusion = Conclusion.CONFORMANT
+
+    def deadline(self) -> int | None:
+        soon = self.now + 7 * MS
+        due = self.inner.deadline()
+        return soon if due is None else min(due, soon)
+
+
+# ── The list ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Member(Struct, frozen=True):
+    """A specimen, where it is, and what a campaign must say of it."""
+
+    name: str
+    doc: str
+    uri: str
+    conclusion: Conclusion
+    causes: tuple[str, ...]
+    plan: Plan
+    selection: str
+
+
+_HERE: Final = "opalink.conformance.zoo"
+_OWN_PROCESS: Final = (CrashOnError, Hang)
+
+SPECIMENS: Final[tuple[type[Specimen | Habit], ...]] = (
+    *witnesses.ALL, Breaking, CrashOnError, Hang, Faint, OverClaimer, UnderClaimer, Unbindable, AlwaysClose, Noise,
+    ByteByByte, Coalescing, Plain, Leisurely, JustInTime, FromTomorrow, Restless,
+)  # fmt: skip
+
+
+def __getattr__(name: str) -> type[Specimen]:
+    """The witnesses answer to this module's name too."""
+    found = next((kind for kind in witnesses.ALL if kind.__name__ == name), None)
+    if found is None:
+        raise AttributeError(f"the zoo has no {name!r}")
+    return found
+
+
+def members() -> dict[str, Member]:
+    """The whole zoo, by name."""
+    out = {}
+    for kind in SPECIMENS:
+        name = kind.__name__
+        own = issubclass(kind, Habit) or kind in _OWN_PROCESS
+        uri = f"stdio:{shlex.quote(sys.executable)} -m {_HERE} {name}" if own else f"py:{_HERE}:{name}"
+        out[name] = Member(name, kind.__doc__ or "", uri, kind.conclusion, kind.causes, kind.plan, kind.selection)
+    return out
+
+
+def surprise(member: Member, campaign: Campaign) -> str:
+    """What is not as expected about a campaign against a member of the zoo; empty if all is. A fault of the tester's
+    own is never expected: nothing that an implementation sends may bring one about."""
+    if errors := [r for r in campaign.results if r.verdict is Verdict.ERROR]:
+        return f"{member.name} brings about a fault of the tester's own: {errors[0].id}: {errors[0].reason}"
+    if campaign.verdict is not member.conclusion:
+        return f"{member.name} is {campaign.verdict}, and should be {member.conclusion}"
+    if not member.causes:
+        return ""
+    known = catalogue().by_key
+    wanted = [known[c].id if c in known else c for c in member.causes]
+    failed = [r for r in campaign.results if r.verdict is Verdict.FAIL]
+    said = {id_ for r in failed for id_ in r.charged or r.requirements}
+    words = " ".join((campaign.reason, *(f"{r.id} {r.actual} {r.reason}" for r in failed)))
+    if any(w in said or (not w.startswith("R-") and w in words) for w in wanted):
+        return ""
+    return f"{member.name} failed for {sorted(said) or campaign.reason!r}, and should for {wanted}"
+
+
+def main(name: str) -> None:
+    """Serve a member of the zoo over standard input and output."""
+    kind = next((kind for kind in SPECIMENS if kind.__name__ == name), None)
+    if kind is None:
+        sys.exit(f"The zoo has no {name!r}; it has {', '.join(members())}.")
+    streams = StandardStreams()
+    if issubclass(kind, Habit):
+        serve(Module, kind(streams))
+    else:
+        serve(kind, streams)
+
+
+if __name__ == "__main__":
+    main(" ".join(sys.argv[1:]))

@@ -1,0 +1,208 @@
+"""The executor of the declared machines: one `Run` for each machine of a side.
+
+A machine is compiled once: every (event, state) leads straight to its rows, and every word of a row (guard, effect,
+packet to be filled) is bound to a method of the machine's part by its name: `when_…`, `do_…`, `fill_…`. A word without
+its method is an error here, before anything runs, so that a machine and the code behind it cannot drift apart.
+
+The state is left before the actions are done: what a row sends tells of the state that it leads to.
+
+Plan: what an event brings · the sides of a run · words · the run.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from msgspec import Struct
+
+from opalink.protocol.codec import Packet, Status
+from opalink.protocol.engine.clock import Clock
+from opalink.spec import form
+from opalink.spec.form import Event, Machine, Timer
+
+
+class Cause(Struct):
+    """What an event brings along. `asked` is this side's own request where a response to it arrived; `reply` what a
+    request was answered with; `row` the row that fires and `left` the state that it leaves."""
+
+    packet: Packet | None = None
+    lane: int = 0
+    asked: Packet | None = None
+    reply: Any = None
+    row: form.Row | None = None
+    left: str = ""
+
+    @property
+    def arrived(self) -> Packet:
+        """The packet of an event that is one."""
+        if self.packet is None:
+            raise TypeError("no packet has arrived")
+        return self.packet
+
+    @property
+    def body(self) -> Any:
+        """The value class that has arrived, or None."""
+        return self.packet.body if self.packet else None
+
+
+Guard = Callable[[Cause], bool]
+Effect = Callable[[Cause], Any]
+
+
+class Side(Protocol):
+    """What a run asks of the endpoint that it belongs to."""
+
+    clock: Clock
+
+    @property
+    def link_time(self) -> int: ...
+
+    def send(self, body: Any) -> Any: ...
+    def answer(self, cause: Cause, status: Status) -> None: ...
+    def signal(self, name: str) -> None: ...
+
+
+class MissingWordsError(TypeError):
+    """A machine uses words that the part behind it does not know."""
+
+
+# ── Words ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def words(machine: Machine) -> set[str]:
+    """The methods that a machine needs behind it."""
+    needed = {f"when_{guard.removeprefix('!')}" for row in machine.rows for guard in row.guards}
+    for row in machine.rows:
+        for action in row.actions:
+            match action:
+                case form.Do(effect=name):
+                    needed.add(f"do_{name}")
+                case form.Send(packet=name):
+                    needed.add(f"fill_{name.lower()}")
+    return needed
+
+
+def provided(part: object) -> set[str]:
+    """The methods of a part that are words."""
+    return {name for name in dir(part) if name.startswith(("when_", "do_", "fill_"))}
+
+
+def duration(timer: Timer) -> int:
+    """What a timer is started with: its nominal time, else its only edge."""
+    found = next((t for t in (timer.nominal, timer.max, timer.min) if t is not None), None)
+    if found is None:
+        raise ValueError(f"{timer.name} has no time")
+    return found
+
+
+# ── The run ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+class _Bound(Struct, frozen=True):
+    """A row with its words looked up."""
+
+    row: form.Row
+    guards: tuple[tuple[Guard, bool], ...]
+    actions: tuple[Effect, ...]
+
+
+class Run:
+    """A machine that runs. `entered` and `reason` are when and why it came to its state; `on_row` sees every row
+    that fires."""
+
+    def __init__(self, machine: Machine, part: object, side: Side, timers: Mapping[str, Timer]) -> None:
+        missing = sorted(words(machine) - provided(part))
+        if missing:
+            raise MissingWordsError(f"{machine.name}: {type(part).__name__} lacks {', '.join(missing)}")
+        self.machine, self.name = machine, machine.name
+        self._side, self._part = side, part
+        longest: frozenset[str] = getattr(part, "at_max", frozenset())
+        self._durations = {n: (t.max if n in longest and t.max else duration(t)) for n, t in timers.items()}
+        self._numbers = {s.name: i for i, s in enumerate(machine.states)}
+        self._table: dict[Event, dict[str, tuple[_Bound, ...]]] = {}
+        for row in machine.rows:
+            bound = _Bound(row, tuple(map(self._guard, row.guards)), tuple(map(self._action, row.actions)))
+            at = self._table.setdefault(row.event, {})
+            for state in row.states:
+                at[state] = (*at.get(state, ()), bound)
+        self.on_row: Callable[[Run, form.Row, str], None] | None = None
+        self.restart()
+
+    def restart(self) -> None:
+        """Back to the first state, without any action."""
+        self.state, self.entered, self.reason = self.machine.initial, self._side.link_time, Status.OK
+
+    @property
+    def number(self) -> int:
+        """The state's number on the wire: its place in the machine's list."""
+        return self._numbers[self.state]
+
+    def rows(self, event: Event) -> dict[str, tuple[_Bound, ...]]:
+        """The rows for an event by state; none where the machine does not know it."""
+        return self._table.get(event, {})
+
+    def knows(self, event: Event) -> bool:
+        return event in self._table
+
+    def fire(self, event: Event, cause: Cause) -> bool:
+        """Let an event happen. Returns whether a row fired."""
+        at = self._table.get(event)
+        if at is None or self.state not in at:
+            return False
+        for bound in at[self.state]:
+            for guard, wanted in bound.guards:
+                if bool(guard(cause)) is not wanted:
+                    break
+            else:
+                self._take(bound, cause)
+                return True
+        return False
+
+    def _take(self, bound: _Bound, cause: Cause) -> None:
+        cause.row, cause.left = bound.row, self.state
+        target = bound.row.next
+        if self.on_row is not None:
+            self.on_row(self, bound.row, self.state)
+        if target is not None and target != self.state:
+            self.state, self.entered, self.reason = target, self._side.link_time, Status.OK
+        for action in bound.actions:
+            action(cause)
+
+    # ── Binding ──
+
+    def _guard(self, name: str) -> tuple[Guard, bool]:
+        return getattr(self._part, f"when_{name.removeprefix('!')}"), not name.startswith("!")
+
+    def _action(self, action: form.Action) -> Effect:
+        side = self._side
+        match action:
+            case form.Do(effect=name):
+                effect: Effect = getattr(self._part, f"do_{name}")
+                return effect
+            case form.Send(packet=name):
+                fill: Effect = getattr(self._part, f"fill_{name.lower()}")
+                return lambda cause: side.send(fill(cause))
+            case form.Answer(status=name):
+                status = Status[name]
+                return lambda cause: side.answer(cause, status)
+            case form.Signal(name=name):
+                return lambda _: side.signal(name)
+            case form.Start(timer=name):
+                return lambda _: self.start(name)
+            case form.Stop(timer=name):
+                return lambda _: self.stop(name)
+
+    # ── Timers ──
+
+    def start(self, timer: str, delay: int | None = None) -> None:
+        """Arm a timer anew, for its declared time unless told otherwise."""
+        wait = self._durations[timer] if delay is None else delay
+        self._side.clock.start((self.name, timer), wait, lambda: self._expire(timer))
+
+    def stop(self, timer: str) -> None:
+        self._side.clock.stop((self.name, timer))
+
+    def running(self, timer: str) -> bool:
+        return self._side.clock.running((self.name, timer))
+
+    def _expire(self, timer: str) -> None:
+        self.fire(form.Expired(timer), Cause())

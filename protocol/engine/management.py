@@ -1,0 +1,113 @@
+"""Management: the descriptor, keep-alive, counters, states, long requests, the vendor's own.
+
+Plan: descriptor · alive · long requests · counters and states · seat · vendor.
+"""
+
+from typing import Final
+
+from opalink.protocol.codec import Status
+from opalink.protocol.engine.dispatch import Later, RefusedError
+from opalink.protocol.engine.machine import Cause
+from opalink.protocol.engine.surroundings import ModulePart
+from opalink.protocol.packets import (
+    CancelResponse,
+    CountersGetResponse,
+    DescReadResponse,
+    KeepaliveResponse,
+    MachineId,
+    MachineReport,
+    OpenTransaction,
+    SeatStatus,
+    SeatValid,
+    StateGetResponse,
+    VendorResponse,
+)
+
+_READ_HEAD: Final = 4  # `total`, before the data of DESC_READ
+_COUNTERS_HEAD: Final = 5
+_COUNTER: Final = 26
+_ECHO: Final = 1  # the one packet type of the reference vendor: gives back what it got
+_SEAT_STEP: Final = 10
+
+
+class Management(ModulePart):
+    def restart(self) -> None:
+        self.generation = 0  # of the descriptor: changes since the start
+        self._seat: int | None = None  # quality last reported
+
+    # ── Descriptor ──
+
+    def answer_desc_read(self, cause: Cause) -> DescReadResponse:
+        ask = cause.body
+        data = self.end.identity.objects.get(ask.object)
+        if data is None:
+            raise RefusedError(Status.NO_SUCH_ID, 0)
+        if ask.offset > len(data):
+            raise RefusedError(Status.RANGE_LIMIT, 2)
+        length = min(ask.length, self.end.room("DESC_READ", cause) - _READ_HEAD)
+        return DescReadResponse(total=len(data), data=data[ask.offset : ask.offset + length])
+
+    # ── Alive ──
+
+    def answer_keepalive(self, cause: Cause) -> KeepaliveResponse:
+        return KeepaliveResponse(seq=cause.body.seq, uptime=self.end.uptime, health=self.end.health)
+
+    # ── Long requests ──
+
+    def answer_cancel(self, cause: Cause) -> CancelResponse:
+        held = self.end.incoming.under(cause.body.txn)
+        if held is None or not isinstance(held.reply, Later) or held.reply.cancel is None:
+            raise RefusedError(Status.LATE, 0)
+        held.reply.cancel()
+        self.end.refuse(held, Status.CANCELLED)
+        return CancelResponse()
+
+    def heard_pending(self, cause: Cause) -> None:
+        """The answer to this side's request takes longer: wait until the next PENDING is overdue."""
+        limit = self.end.catalogue.timer["tPendingRefresh"].max or 0
+        self.end.outgoing.wait(cause.body.txn, limit)
+
+    # ── Counters and states ──
+
+    def answer_counters_get(self, cause: Cause) -> CountersGetResponse:
+        rows = tuple(self.end.counters.rows(cause.body.groups))
+        if _COUNTERS_HEAD + _COUNTER * len(rows) > self.end.room("COUNTERS_GET", cause):
+            raise RefusedError(Status.TOO_LARGE)
+        return CountersGetResponse(epoch=self.end.counters.epoch, counters=rows)
+
+    def machines(self) -> tuple[MachineReport, ...]:
+        """Where every machine is."""
+        return tuple(
+            MachineReport(machine=MachineId[name], state=run.number, reason=run.reason, entered=run.entered)
+            for name, run in self.end.runs.items()
+        )
+
+    def answer_state_get(self, _: Cause) -> StateGetResponse:
+        waiting = tuple(OpenTransaction(txn) for txn, _ in list(self.end.incoming.held)[:255])
+        return StateGetResponse(generation=self.generation, machines=self.machines(), open=waiting)
+
+    # ── Seat ──
+
+    def session_opened(self) -> None:
+        self._report_seat()
+
+    def moved(self) -> None:
+        """How well the module sits has changed."""
+        if self._seat is not None and abs(self.around.quality - self._seat) >= _SEAT_STEP:
+            self._report_seat()
+
+    def _report_seat(self) -> None:
+        quality = self.around.quality
+        self._seat = quality
+        # A module knows its seat by its magnets: the field is 45 mT in place and fades as it leaves it.
+        self.end.send(SeatStatus(quality=quality, valid=SeatValid.HALL, hall=450 * quality // 100))
+
+    # ── Vendor ──
+
+    def answer_vendor(self, cause: Cause) -> VendorResponse:
+        ask = cause.body
+        if ask.oui != self.end.identity.records["identity"].vendor:
+            raise RefusedError(Status.NO_SUCH_ID, 0)
+        if ask.sub != _ECHO:
+            raise RefusedError(Status.NO_SUCH_ID, 3)
+        return VendorResponse(data=bytes(ask.data))

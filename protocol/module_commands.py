@@ -1,0 +1,60 @@
+"""`opalink module`: reference modules on the bench binding, and a template for one of your own."""
+
+from importlib.resources import files
+from pathlib import Path
+
+import click
+
+from opalink.protocol.ir.load import catalogue
+
+
+class UnservedError(click.ClickException):
+    exit_code = 4
+
+
+@click.group()
+def module() -> None:
+    """Reference modules, and a template for your own."""
+
+
+@module.command()
+@click.argument("profile")
+@click.option(
+    "--listen", default="stdio:", show_default=True, metavar="URI", help="tcp:HOST:PORT, unix:PATH or stdio:."
+)
+def serve(profile: str, listen: str) -> None:
+    """Serve the reference module of PROFILE to testers, one after the other, until interrupted.
+
+    tcp::0 takes a free port on loopback; where it listens is said on standard error.
+    """
+    from opalink.protocol.engine.module import Module
+    from opalink.protocol.transport.errors import BenchError, UriError
+    from opalink.protocol.transport.host import listen as answer
+
+    if profile not in catalogue().profile:
+        raise click.UsageError(f"{profile!r} is no profile: {', '.join(catalogue().profile)}.")
+    try:
+        answer(listen, lambda: Module(profile), lambda uri: click.echo(f"listening at {uri}", err=True))
+    except UriError as error:
+        raise click.UsageError(str(error)) from None
+    except (BenchError, OSError) as error:
+        raise UnservedError(f"{listen} cannot be served: {error}.") from None
+    except KeyboardInterrupt:
+        click.echo("interrupted", err=True)
+
+
+@module.command("list")
+def list_() -> None:
+    """List the profiles, with what each must have."""
+    for p in catalogue().profiles:
+        click.echo(f"{p.name:<16} {p.doc}\n{'':<16} {', '.join(p.requires).lower()}")
+
+
+@module.command()
+@click.argument("out", type=click.Path(dir_okay=False, path_type=Path))
+def template(out: Path) -> None:
+    """Write OUT: a small complete module over standard input and output, in one file, to begin your own from."""
+    if out.exists():
+        raise click.UsageError(f"{out} exists already.")
+    out.write_bytes((files("opalink.protocol") / "template.py").read_bytes())
+    click.echo(f"wrote {out}; try: opalink certify 'stdio:python {out}'")

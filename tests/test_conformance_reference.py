@@ -1,0 +1,34 @@
+"""The reference modules: whatever their profile, a campaign finds nothing wrong with them.
+
+Plan: verdicts · coverage.
+"""
+
+import pytest
+
+from opalink.conformance.campaign import Options, certify
+from opalink.conformance.purposes import Plan
+from opalink.conformance.results import How
+from opalink.conformance.verdicts import Conclusion, Verdict
+from opalink.protocol.ir.load import catalogue
+from opalink.spec.form import Level
+
+_FAULTS = (Verdict.FAIL, Verdict.ERROR, Verdict.INCONC, Verdict.NOTRUN)
+
+
+@pytest.mark.parametrize("profile", catalogue().profile)
+def test_a_reference_module_conforms(profile: str) -> None:
+    plan = Plan.CERT if profile == "four-thirds" else Plan.QUICK
+    made = certify(f"sim:{profile}", Options(plan=plan))
+    wrong = [(r.id, r.verdict, r.charged, r.expected, r.actual, r.reason) for r in made.results if r.verdict in _FAULTS]
+    assert wrong == []
+    assert made.verdict is Conclusion.CONFORMANT
+    assert made.profile == profile
+
+
+def test_few_obligations_are_left_without_a_test() -> None:
+    made = certify("sim:four-thirds", Options(plan=Plan.CERT))
+    musts = [c for c in made.coverage.requirements if c.level is Level.MUST and c.how is not How.NA]
+    untested = [c.id for c in musts if c.how is How.NONE]
+    reasoned = [c.id for c in musts if c.how is How.REASONED]
+    assert len(untested) <= 5, untested
+    assert len(reasoned) * 20 <= len(musts), reasoned

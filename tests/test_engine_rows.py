@@ -1,0 +1,654 @@
+"""Every row of the module's machines fires in some scenario, or stands in a list with the reason why it cannot.
+
+Plan: the list · scenarios of attaching, of the link, of power, of capture · the count.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from opalink.protocol import codec
+from opalink.protocol.codec import PacketType, Status
+from opalink.protocol.engine.machine import Run
+from opalink.protocol.packets import (
+    AttachOperation,
+    Beacon,
+    BertRun,
+    CaptureQueue,
+    DetachOperation,
+    Eject,
+    EjectPhase,
+    Flush,
+    Hello,
+    Keepalive,
+    Lane,
+    LaneDownOperation,
+    LaneUpOperation,
+    LaserMode,
+    LaserOp,
+    LaserSafety,
+    LinkParams,
+    LinkPm,
+    LinkPower,
+    Margin,
+    MarginOp,
+    OperationTag,
+    PowerResetLevel,
+    PropertyTag,
+    PwrBudget,
+    PwrFault,
+    PwrReady,
+    PwrRequestError,
+    PwrRequestResponse,
+    PwrReset,
+    Reset,
+    ResetLevel,
+    RetrainReq,
+    StreamConfigure,
+    StreamControl,
+    StreamOp,
+    StreamSetup,
+    TestPattern,
+    Tlv,
+    TrainReq,
+    TrainStatus,
+    VcResync,
+)
+from opalink.spec.form import Expired, Local, Received, Row
+from tests.engine_phone import MS, Phone
+
+# ── What cannot fire, and why ────────────────────────────────────────────────────────────────────────
+
+_BELOW = "what lies below the packet plane trains, agrees on parameters and resynchronises"
+_SECURE = "no reference module has SECURITY yet"
+
+
+def unreachable(machine: str, row: Row) -> str:
+    """Why a row cannot fire in a reference module on the packet plane; empty if it can."""
+    states = set(row.states)
+    if machine == "LINK":
+        training = {"TRAIN_CDR", "TRAIN_FEC", "NEGOTIATE"}
+        if states <= training or row.next in training:
+            return _BELOW
+        event = row.event
+        if isinstance(event, Received) and event.packet == "VC_RESYNC" and "RECOVERY" in states and row.next == "L0":
+            return _BELOW
+        if isinstance(event, Received) and event.packet == "LINK_PARAMS":
+            return _BELOW
+        if "gear_left" in row.guards:
+            return _BELOW
+        if isinstance(event, Received) and event.packet == "RETRAIN_REQ" and "L0" not in states:
+            return "RETRAIN_REQ travels by light alone, and in these states there is none"
+        if isinstance(event, Received) and event.packet in ("RETRAIN_REQ", "LINK_PM") and event.form == "response":
+            return "the module never asks for another gear or for sleep"
+    if machine == "ATTACH" and ("offers_security" in row.guards or states & {"READY_BASIC"} == states):
+        return _SECURE
+    if machine == "ATTACH" and isinstance(row.event, Received) and row.event.packet == "TRUST_POLICY":
+        return _SECURE
+    if machine == "ATTACH" and row.next == "READY_BASIC":
+        return _SECURE
+    return ""
+
+
+Fired = set[tuple[str, int]]
+
+
+class Watched(Phone):
+    """A phone whose module notes every row that fires."""
+
+    def __init__(self, fired: Fired, profile: str = "four-thirds") -> None:
+        super().__init__(profile)
+        for run in self.module.runs.values():
+            run.on_row = lambda run, row, _: fired.add((run.name, _number(run, row)))
+
+    def lane(self, down: bool, ms: float = 1) -> None:
+        lane = Lane.LASER
+        if down:
+            self.operate(OperationTag.LANE_DOWN, LaneDownOperation(lane))
+        else:
+            self.operate(OperationTag.LANE_UP, LaneUpOperation(lane))
+        self.run(ms)
+
+    def detach(self) -> None:
+        self.operate(OperationTag.DETACH, DetachOperation())
+
+    def side(self, body: Any, **more: Any) -> Status | int:
+        return self.status(body, Lane.SIDEBAND, **more)
+
+
+def _number(run: Run, row: Row) -> int:
+    return next(i for i, r in enumerate(run.machine.rows) if r is row)
+
+
+Scenario = Callable[[Callable[..., Watched]], None]
+SCENARIOS: list[Scenario] = []
+
+
+def scenario(f: Scenario) -> Scenario:
+    SCENARIOS.append(f)
+    return f
+
+
+# ── Attaching ────────────────────────────────────────────────────────────────────────────────────────
+
+
+@scenario
+def greeting(make: Callable[..., Watched]) -> None:
+    phone = make()
+    phone.meet()
+    phone.greet(low_major=9, high_major=9)
+    phone.greet(resume_session=5)
+    phone.greet()
+    phone.greet()
+    phone.run(2000)
+    phone.detach()
+
+
+@scenario
+def without_a_laser(make: Callable[..., Watched]) -> None:
+    phone = make("macro-tube")
+    phone.attach()
+    phone.run(600)
+    phone.side(Reset(level=ResetLevel.LINK))
+    phone.greet()
+    phone.obliging = False
+    phone.run(4000)
+    phone.side(Reset(level=ResetLevel.PROTOCOL))
+    phone.detach()
+
+
+@scenario
+def in_the_dark(make: Callable[..., Watched]) -> None:
+    phone = make()
+    phone.operate(OperationTag.ATTACH, AttachOperation(100))
+    phone.lane(down=True)
+    phone.run(101)
+    phone.tell(Beacon(nonce=4), Lane.SIDEBAND)
+    phone.greet(lane=Lane.SIDEBAND)
+    phone.run(1100)
+    phone.lane(down=False)
+    phone.lane(down=True)
+    phone.lane(down=False)
+    phone.greet()
+
+
+@scenario
+def resuming(make: Callable[..., Watched]) -> None:
+    phone = make()
+    phone.ready()
+    phone.lane(down=True)
+    phone.greet(resume=False, lane=Lane.SIDEBAND, resume_session=9)
+    phone.side(Hello(phone_nonce=1))
+    phone.lane(down=False)
+    phone.greet(resume=True)
+    phone.lane(down=True, ms=2600)
+    phone.lane(down=False, ms=1)
+    phone.greet()
+    phone.lane(down=True, ms=1)
+    phone.lane(down=False, ms=2600)
+
+
+@scenario
+def silence(make: Callable[..., Watched]) -> None:
+    phone = make()
+    phone.open()
+    phone.obliging = False
+    phone.run(1500)
+
+
+@scenario
+def removal(make: Callable[..., Watched]) -> None:
+    phone = make()
+    phone.ready()
+    phone.status(Eject(phase=EjectPhase.COMMIT))
+    phone.status(Eject(phase=EjectPhase.PREPARE))
+    phone.status(Eject(phase=EjectPhase.PREPARE))
+    phone.status(Eject(phase=EjectPhase.ABORT))
+    phone.status(Eject(phase=EjectPhase.PREPARE))
+    phone.status(Eject(phase=EjectPhase.COMMIT))
+    phone.status(Eject(phase=EjectPhase.ABORT))
+    phone.detach()
+
+
+@scenario
+def resets(make: Callable[..., Watched]) -> None:
+    phone = make()
+    phone.ready()
+    phone.status(Reset(level=ResetLevel.PROTOCOL))
+    phone.status(Reset(level=ResetLevel.FACTORY))
+    phone.status(Reset(level=ResetLevel.LINK))
+    phone.greet(lane=Lane.SIDEBAND)
+    phone.side(Reset(level=ResetLevel.LINK))
+    phone.run(700)
+    phone.greet(lane=Lane.SIDEBAND)
+    phone.side(Reset(level=ResetLevel.MODULE))
+    phone.run(200)
+    phone.tell(Beacon(nonce=8), Lane.SIDEBAND)
+    phone.greet()
+    phone.status(Reset(level=ResetLevel.FACTORY))
+
+
+@scenario
+def faults(make: Callable[..., Watched]) -> None:
+    phone = make()
+    phone.ready()
+    phone.module.fail(Status.UNDERVOLTAGE, 1)  # type: ignore[arg-type]
+    phone.module.settle()
+    phone.side(Reset(level=ResetLevel.FACTORY))
+    phone.condition(Status.LASER_INTERLOCK)
+    phone.condition(Status.LASER_INTERLOCK, 0)
+    phone.side(Reset(level=ResetLevel.MODULE))
+
+
+# ── The link ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+@scenario
+def interlock(make: Callable[..., Watched]) -> None:
+    phone = make()
+    phone.condition(Status.LASER_INTERLOCK)
+    phone.meet()
+    phone.side(LaserSafety(op=LaserOp.SET, mode=LaserMode.TEST))
+    phone.side(TrainReq())
+    phone.side(LinkPm(target=LinkPower.L1))
+    phone.condition(Status.LASER_INTERLOCK, 0)
+    phone.tell(Beacon(nonce=9), Lane.SIDEBAND)
+    phone.run(1)
+    phone.greet()
+    phone.condition(Status.LASER_INTERLOCK)
+    phone.run(600)
+    phone.condition(Status.LASER_INTERLOCK, 0)
+
+
+@scenario
+def interlock_while_waiting(make: Callable[..., Watched]) -> None:
+    phone = make()
+    phone.meet()
+    phone.condition(Status.LASER_INTERLOCK)
+    phone.run(600)
+
+
+@scenario
+def early_light(make: Callable[..., Watched]) -> None:
+    phone = make()
+    phone.attach()
+    phone.side(TrainReq())
+    phone.side(LaserSafety(op=LaserOp.SET, mode=LaserMode.TEST))
+    phone.side(LaserSafety(op=LaserOp.SET, mode=LaserMode.MANUAL))
+    phone.run(600)
+    phone.tell(Beacon(nonce=8), Lane.SIDEBAND)
+    phone.greet()
+    phone.status(VcResync(epoch=9))
+    phone.status(VcResync())
+    phone.tell(TrainStatus())
+    phone.status(LinkParams())
+
+
+@scenario
+def sleep(make: Callable[..., Watched]) -> None:
+    phone = make()
+    phone.ready()
+    phone.status(LinkPm(target=LinkPower.L3, exit_latency=1))
+    for target in (LinkPower.L0, LinkPower.L1, LinkPower.L2, LinkPower.L3):
+        phone.status(LinkPm(target=target), Lane.SIDEBAND)
+        phone.run(5)
+        phone.side(LinkPm(target=LinkPower.L0))
+        phone.run(5)
+    phone.status(LinkPm(target=LinkPower.L1))
+    phone.lane(down=True)
+    phone.lane(down=False)
+    phone.status(StreamConfigure(streams=(StreamSetup(mode=3),)))
+    phone.status(StreamControl(op=StreamOp.START, mask=1))
+    phone.status(LinkPm(target=LinkPower.L1))
+
+
+@scenario
+def trouble(make: Callable[..., Watched]) -> None:
+    phone = make()
+    phone.ready()
+    phone.condition(Status.LINK_DEGRADED)
+    phone.condition(Status.CREDIT_VIOLATION)
+    phone.run(5)
+    phone.greet(resume=True)
+    phone.condition(Status.RETRAINING)
+    phone.side(LinkPm(target=LinkPower.L1))
+    phone.run(5)
+    phone.condition(Status.RETRAINING, 0)
+    phone.run(600)
+
+
+@scenario
+def blink(make: Callable[..., Watched]) -> None:
+    """Light that comes back before the laser goes off."""
+    phone = make()
+    phone.ready()
+    phone.operate(OperationTag.LANE_DOWN, LaneDownOperation(Lane.LASER))
+    phone.operate(OperationTag.LANE_UP, LaneUpOperation(Lane.LASER))
+    phone.run(5)
+
+
+@scenario
+def retraining(make: Callable[..., Watched]) -> None:
+    phone = make()
+    phone.ready()
+    phone.status(RetrainReq(gears=1))
+    phone.status(RetrainReq(gears=4))
+    phone.run(5)
+    phone.status(RetrainReq(keep_config=1))
+    phone.side(LaserSafety(op=LaserOp.SET, mode=LaserMode.TEST))
+    phone.run(5)
+
+
+@scenario
+def measuring(make: Callable[..., Watched]) -> None:
+    phone = make()
+    phone.ready()
+    phone.status(Margin(op=MarginOp.QUERY, ber_target=5))
+    phone.status(Margin(op=MarginOp.RUN, ber_target=5, dwell=1 << 31))
+    phone.status(BertRun(length=8))
+    phone.status(LaserSafety(op=LaserOp.SET, mode=LaserMode.TEST))
+    phone.status(BertRun(length=8))
+    phone.status(BertRun(length=1 << 50))
+    phone.status(StreamConfigure(streams=(StreamSetup(mode=3),)))
+    phone.status(StreamControl(op=StreamOp.START, mask=1))
+    phone.status(BertRun(length=8))
+    phone.status(Margin(op=MarginOp.RUN, ber_target=5, dwell=1))
+
+
+# ── Power ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Source(Watched):
+    """Answers requests for power as it is told to, one after the other."""
+
+    def __init__(self, fired: Fired, profile: str = "four-thirds") -> None:
+        super().__init__(fired, profile)
+        self.plan: list[Any] = []
+
+    def oblige(self, packet: codec.Packet, lane: Lane) -> None:
+        if packet.type is not PacketType.PWR_REQUEST:
+            super().oblige(packet, lane)
+            return
+        match self.plan.pop(0) if self.plan else "grant":
+            case "silence":
+                return
+            case "accept":
+                self.deliver(codec.response(packet, PwrRequestResponse()), lane)
+            case Status() as status:
+                body = PwrRequestError(retry_after=200) if status is Status.PWR_WAIT else PwrRequestError()
+                self.deliver(codec.response(packet, body, status), lane)
+            case "newer":
+                self.tell(self.offers(9), lane)
+                self.deliver(codec.response(packet, PwrRequestError(), Status.PWR_REJECT), lane)
+            case _:
+                super().oblige(packet, lane)
+
+
+@scenario
+def refusals(make: Callable[..., Watched]) -> None:
+    phone = make(kind=Source)
+    assert isinstance(phone, Source)
+    phone.open()
+    phone.tell(phone.offers(1))  # granted
+    for budget in (60_000, 500):
+        phone.status(PwrBudget(max=budget))
+        for n, reply in enumerate((Status.PWR_REJECT, Status.PWR_WAIT, Status.BUSY)):
+            phone.plan = [reply]
+            phone.tell(phone.offers(2 + n))
+            phone.tell(phone.offers(20 + n))
+            phone.run(500)
+    phone.status(PwrBudget(max=1))
+
+
+@scenario
+def first_refusals(make: Callable[..., Watched]) -> None:
+    for reply in (Status.PWR_REJECT, Status.PWR_WAIT, "newer"):
+        phone = make(kind=Source)
+        assert isinstance(phone, Source)
+        phone.open()
+        phone.plan = [reply]
+        phone.tell(phone.offers(1))
+        phone.status(PwrBudget(max=900))
+        phone.run(300)
+        phone.tell(phone.offers(3))
+
+
+@scenario
+def no_answer(make: Callable[..., Watched]) -> None:
+    phone = make(kind=Source)
+    assert isinstance(phone, Source)
+    phone.open()
+    phone.plan = ["silence"] * 9
+    phone.tell(phone.offers(1))
+    phone.run(30)
+    phone.tell(phone.offers(2))
+    phone.run(100)
+    other = make(kind=Source)
+    assert isinstance(other, Source)
+    other.open()
+    other.plan = ["silence"] * 9
+    other.tell(other.offers(1))
+    other.run(100)
+
+
+@scenario
+def no_voltage(make: Callable[..., Watched]) -> None:
+    phone = make(kind=Source)
+    assert isinstance(phone, Source)
+    phone.open()
+    phone.plan = ["accept"]
+    phone.tell(phone.offers(1))
+    phone.run(200)
+    phone.tell(phone.offers(1))
+    phone.run(200)
+    phone.plan = ["accept", "accept"]
+    phone.tell(phone.offers(2))
+    phone.status(PwrBudget(max=900))
+    phone.tell(phone.offers(3))
+    phone.tell(PwrReady(voltage=5000, limit=600, contract=1))
+    phone.tell(PwrReady(voltage=5000, limit=600, contract=2))
+    phone.plan = ["accept"]
+    phone.tell(phone.offers(4))
+    phone.tell(PwrReset(level=PowerResetLevel.SOFT))
+    phone.tell(phone.offers(5))
+    phone.tell(PwrReset(level=PowerResetLevel.HARD))
+    phone.run(50)
+
+
+@scenario
+def power_faults(make: Callable[..., Watched]) -> None:
+    phone = make()
+    phone.ready()
+    phone.tell(PwrFault(latched=1))
+    phone.detach()
+    phone.ready()
+    phone.condition(Status.OVERCURRENT)
+    phone.detach()
+
+
+@scenario
+def no_contract(make: Callable[..., Watched]) -> None:
+    phone = make("macro-tube")
+    phone.open()
+    phone.tell(phone.offers())
+
+
+# ── Capture ──────────────────────────────────────────────────────────────────────────────────────────
+
+TWO = (StreamSetup(mode=3, width=64, height=8), StreamSetup(mode=3, width=64, height=8))
+
+
+def camera(make: Callable[..., Watched], *, start: int = 0) -> Watched:
+    phone = make()
+    phone.ready()
+    phone.status(StreamConfigure(streams=TWO))
+    if start:
+        phone.status(StreamControl(op=StreamOp.START, mask=start))
+    return phone
+
+
+def control(phone: Watched, op: StreamOp, mask: int) -> None:
+    phone.status(StreamControl(op=op, mask=mask))
+
+
+@scenario
+def configuring(make: Callable[..., Watched]) -> None:
+    phone = make()
+    phone.ready()
+    for row in (
+        {"mode": 99},
+        {"mode": 3, "codec": 1},
+        {"mode": 1, "min_rate": 1500},
+        {"mode": 3, "x": 1},
+        {"mode": 3},
+    ):
+        for test_only in (1, 0):
+            phone.status(StreamConfigure(test_only=test_only, streams=(StreamSetup(**row),)))
+    phone.condition(Status.PWR_LIMIT)
+    phone.status(StreamConfigure(streams=TWO))
+    phone.condition(Status.PWR_LIMIT, 0)
+    phone.status(StreamConfigure())
+    phone.status(TestPattern())
+
+
+@scenario
+def controlling(make: Callable[..., Watched]) -> None:
+    phone = camera(make)
+    control(phone, StreamOp.STOP, 1)
+    control(phone, StreamOp.PAUSE, 1)
+    control(phone, StreamOp.START, 8)
+    phone.condition(Status.THERMAL_LIMIT)
+    control(phone, StreamOp.START, 1)
+    phone.condition(Status.THERMAL_LIMIT, 0)
+    control(phone, StreamOp.START, 3)
+    phone.status(StreamConfigure(streams=TWO))
+    phone.condition(Status.THERMAL_LIMIT)
+    control(phone, StreamOp.RESUME, 1)
+    phone.condition(Status.THERMAL_LIMIT, 0)
+    control(phone, StreamOp.PAUSE, 1)
+    control(phone, StreamOp.PAUSE, 2)
+    control(phone, StreamOp.RESUME, 3)
+    control(phone, StreamOp.STOP, 2)
+    control(phone, StreamOp.PAUSE, 1)
+    control(phone, StreamOp.RESUME, 2)
+    control(phone, StreamOp.START, 3)
+    control(phone, StreamOp.PAUSE, 1)
+    control(phone, StreamOp.STOP, 2)
+    control(phone, StreamOp.STOP, 1)
+    phone.run(100)
+
+
+@scenario
+def queueing(make: Callable[..., Watched]) -> None:
+    phone = camera(make)
+    for fields in (
+        {"mask": 8},
+        {"plan": 9},
+        {"settings": (Tlv(PropertyTag.BLACK_LEVEL, 1),)},
+        {"settings": (Tlv(PropertyTag.GAIN, 1),)},
+        {"deadline": 1},
+        {},
+        {},
+    ):
+        phone.status(CaptureQueue(**{"request": 1, "mask": 1, "frames": 1} | fields))
+    phone.condition(Status.BUFFER_FULL)
+    phone.status(CaptureQueue(request=2, mask=1, frames=1))
+    phone.condition(Status.BUFFER_FULL, 0)
+    phone.condition(Status.NO_TIME)
+    phone.status(CaptureQueue(request=2, mask=1, frames=1, deadline=phone.now + MS))
+    for n in range(2, 19):
+        phone.status(CaptureQueue(request=n, mask=1, frames=1))
+
+
+@scenario
+def flushing(make: Callable[..., Watched]) -> None:
+    phone = camera(make, start=3)
+    phone.status(Flush(mask=8))
+    phone.status(Flush(mask=1))
+    control(phone, StreamOp.START, 3)
+    control(phone, StreamOp.PAUSE, 2)
+    phone.status(Flush(mask=1))
+    phone.status(Flush(mask=2))
+    slow = make()
+    slow.ready()
+    slow.status(StreamConfigure(streams=(StreamSetup(mode=1), StreamSetup(mode=3))))
+    control(slow, StreamOp.START, 3)
+    slow.run(130)
+    control(slow, StreamOp.STOP, 1)
+    slow.status(Flush(mask=2))
+    slow.status(Flush(mask=2))
+    control(slow, StreamOp.STOP, 2)
+
+
+@scenario
+def links(make: Callable[..., Watched]) -> None:
+    for op in (None, StreamOp.PAUSE, StreamOp.STOP):
+        phone = make()
+        phone.ready()
+        phone.status(StreamConfigure(streams=(StreamSetup(mode=1),)))
+        control(phone, StreamOp.START, 1)
+        phone.run(130)
+        if op is not None:
+            control(phone, op, 1)
+        phone.lane(down=True)
+        phone.lane(down=False)
+        phone.greet(resume=True)
+        phone.run(5)
+        phone.status(Eject(phase=EjectPhase.PREPARE))
+        phone.detach()
+
+
+@scenario
+def sensor(make: Callable[..., Watched]) -> None:
+    phone = camera(make, start=1)
+    phone.condition(Status.TIMEOUT)
+    phone.condition(Status.TIMEOUT, 0)
+    phone.module.signal("sensor_failed")
+    phone.module.settle()
+    phone.status(StreamConfigure(streams=TWO))
+    phone.status(StreamConfigure())
+    phone.module.signal("sensor_failed")
+    phone.module.settle()
+    phone.greet()
+    phone.status(StreamConfigure(streams=TWO))
+    phone.greet()
+    phone.status(StreamConfigure(streams=TWO))
+    phone.status(Keepalive())
+    phone.detach()
+
+
+# ── The count ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_every_row_of_the_modules_machines_fires() -> None:
+    fired: Fired = set()
+
+    def make(profile: str = "four-thirds", kind: type[Watched] = Watched) -> Watched:
+        return kind(fired, profile)
+
+    machines = {}
+    for play in SCENARIOS:
+        play(make)
+    for run in Phone("four-thirds").module.runs.values():
+        machines[run.name] = run.machine
+    silent, excused = [], []
+    for name, machine in machines.items():
+        for i, row in enumerate(machine.rows):
+            reason = unreachable(name, row)
+            if (name, i) in fired:
+                if reason:
+                    excused.append(f"{name} {i} {_told(row)}: {reason}")
+            elif not reason:
+                silent.append(f"{name} {i} {_told(row)}")
+    assert silent == []
+    assert excused == []  # no reason stands for a row that does fire
+
+
+def _told(row: Row) -> str:
+    match row.event:
+        case Received(packet=packet, form=form):
+            event = f"{packet}.{form}"
+        case Expired(timer=timer):
+            event = timer
+        case Local(name=name) | name:
+            event = str(name)
+    return f"{'/'.join(row.states)} on {event} when {row.guards} to {row.next}"
