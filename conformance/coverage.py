@@ -32,6 +32,7 @@ REASONS = {
     "R-TIM-002": _FLIT,
     "R-TIM-004": _FLIT,
     "R-PWR-018": "A meter judges it, unless PWR_STATUS comes at that time.",
+    "R-PWR-012": "What a module gives up for heat no packet says.",
     "R-CAP-021": "Nothing at a bench makes a sensor fail.",
     "R-MGT-040": "A bench takes the sides apart at once: nothing announces it.",
 }

@@ -176,7 +176,7 @@ def hello_of_an_empty_range(s: Session) -> None:
 
 
 @scenario(
-    "ATT/HELLO/BV-new_session", "R-MGT-005", "R-MGT-006", "R-MGT-007", "R-ATT-008",
+    "ATT/HELLO/BV-new_session", "R-MGT-005", "R-MGT-006", "R-MGT-007", "R-ATT-006",
     given="a module in READY", when="it receives HELLO five times, which resume nothing",
     then="each has a new session number, a new nonce, and the same features",
 )  # fmt: skip
@@ -204,7 +204,7 @@ def hello_in_time(s: Session) -> None:
 
 
 @scenario(
-    "ATT/HELLO/BO-ended", "R-ATT-008",
+    "ATT/HELLO/BO-ended", "R-ATT-006",
     given="a module in READY", when="a HELLO opens a new session", then="the one before cannot be resumed any more",
 )  # fmt: skip
 def a_new_session_ends_the_old(s: Session) -> None:
@@ -317,7 +317,7 @@ def resume_just_in_time(s: Session) -> None:
 
 
 @scenario(
-    "ATT/RESUME/TI-outside", "R-ATT-007",
+    "ATT/RESUME/TI-outside", "R-ATT-005",
     given="a module whose link was lost", when="HELLO resumes the session after tHoldover",
     then="it answers NEEDS_SESSION", needs="LASER", operations=("attach", "lane_down", "lane_up"),
 )  # fmt: skip

@@ -207,11 +207,16 @@ _PAIRS = {
 }
 
 
+def _described(s: Session) -> None:
+    s.need(s.known.descriptor is not None, "Its descriptor could not be read.")
+
+
 @scenario(
     "DSC/RECORDS/CA-ranges", "R-DSC-006",
     given="a module in READY", when="its descriptor is read", then="no least value exceeds the greatest beside it",
 )  # fmt: skip
 def ranges_are_ranges(s: Session) -> None:
+    _described(s)
     for name, pairs in _PAIRS.items():
         record = s.known.record(name)
         for least, most in pairs if record else ():
@@ -224,6 +229,7 @@ def ranges_are_ranges(s: Session) -> None:
     given="a module in READY", when="its descriptor is read", then="nothing is described twice",
 )  # fmt: skip
 def nothing_twice(s: Session) -> None:
+    _described(s)
     lists: dict[str, tuple[str, str]] = {
         "VERSIONS": ("protocols", "protocol"),
         "RINGS": ("rings", "control"),
@@ -248,6 +254,7 @@ def _twice(values: Iterable[int]) -> list[int]:
     then="area, levels and bit depths of the sensor agree with each other", needs="SENSOR",
 )  # fmt: skip
 def sensor_numbers(s: Session) -> None:
+    _described(s)
     r = s.known.record("SENSOR")
     if r is None:
         s.fail("a record `sensor`", "none")
@@ -264,6 +271,7 @@ def sensor_numbers(s: Session) -> None:
     then="its pupils stand from the farthest focus to the nearest", needs="LENS",
 )  # fmt: skip
 def pupils_in_order(s: Session) -> None:
+    _described(s)
     r = s.known.record("OPTICS")
     if r is None:
         s.fail("a record `optics`", "none")
@@ -276,6 +284,7 @@ def pupils_in_order(s: Session) -> None:
     given="a module in READY", when="its descriptor is read", then="its rotation is one: a quaternion of length 1",
 )  # fmt: skip
 def pose_is_a_rotation(s: Session) -> None:
+    _described(s)
     r = s.known.record("GEOMETRY")
     if r is not None:
         length = math.sqrt(sum(x * x for x in (r.pose_w, r.pose_i, r.pose_j, r.pose_k))) / 32767
@@ -287,6 +296,7 @@ def pose_is_a_rotation(s: Session) -> None:
     given="a module in READY", when="its descriptor is read", then="the corners of each shadow run counterclockwise",
 )  # fmt: skip
 def shadows_run_counterclockwise(s: Session) -> None:
+    _described(s)
     r = s.known.record("OCCLUSION")
     for shadow in r.shadows if r else ():
         points = shadow.outline

@@ -453,7 +453,7 @@ def no_more_power_when_hot(s: Session) -> None:
 
 
 @scenario(
-    "PWR/HEAT/BV-shutdown", "R-PWR-013", "R-PWR-012",
+    "PWR/HEAT/BV-shutdown", "R-PWR-013", "R-PWR-011",
     given="a module with temperature sensors in READY", when="one warms up far beyond its limit",
     then="no severity is passed over backwards, and SHUTDOWN is reported before anything ends",
     needs="TEMPERATURE", operations=("temperature",),

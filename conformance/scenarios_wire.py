@@ -4,7 +4,7 @@ Plan: order of checks · transactions · rubbish.
 """
 
 from opalink.conformance.exchanges import answered, silence
-from opalink.conformance.preambles import light, ready
+from opalink.conformance.preambles import greet, light, ready
 from opalink.conformance.purposes import Damage, Exchange, Oracle, Plan
 from opalink.conformance.scenarios import scenario
 from opalink.conformance.session import Session
@@ -100,6 +100,8 @@ def channel_before_state(s: Session) -> None:
 def state_before_length(s: Session) -> None:
     light(s)
     _check(s, _ask(s, PacketType.EJECT, b"\0"), Status.BAD_STATE, "the length")
+    greet(s)  # where it is legal, the length alone is wrong with it
+    _check(s, _ask(s, PacketType.EJECT, b"\0"), Status.BAD_LENGTH, "nothing")
 
 
 @scenario(

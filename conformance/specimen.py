@@ -86,8 +86,8 @@ def refuse(data: bytes, status: Status) -> bytes:
 class Specimen:
     """The reference module. What it hears passes `hears`, what it says passes `says`.
 
-    `causes` are requirements, keys of requirements, or words: any of them is the reason. `plan` and `selection` are
-    what it takes to find it."""
+    `causes` are requirements, or keys of requirements, all of which must be found violated; or words of the reason that
+    the campaign gives. `plan` and `selection` are what it takes to find them."""
 
     causes: ClassVar[tuple[str, ...]] = ()
     conclusion: ClassVar[Conclusion] = Conclusion.NON_CONFORMANT

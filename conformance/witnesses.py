@@ -48,7 +48,7 @@ from opalink.spec.form import MS
 class Mute(Altered):
     """Says nothing."""
 
-    causes = ("R-LNK-003", "BEACON")
+    causes = ("R-LNK-003",)
 
     def alter(self, data: bytes) -> bytes | None:  # noqa: ARG002
         return None
@@ -57,7 +57,7 @@ class Mute(Altered):
 class Echo(Specimen):
     """Sends back whatever it hears, and nothing else."""
 
-    causes = ("R-LNK-003", "R-WIRE-003", "BEACON")
+    causes = ("R-LNK-003",)
 
     def hears(self, data: bytes, lane: Lane) -> bytes | None:
         self.extra.append(Departure(self.now, lane, data))
@@ -70,7 +70,7 @@ class Echo(Specimen):
 class AlwaysOk(Altered):
     """Answers OK to whatever it is asked."""
 
-    causes = ("PWR_BUDGET.request.cause.member", "R-WIRE-005")
+    causes = ("R-WIRE-005", "R-WIRE-007", "R-MGT-002")
 
     def alter(self, data: bytes) -> bytes:
         if is_response(data) and data[STATUS] != Status.OK:
@@ -81,7 +81,7 @@ class AlwaysOk(Altered):
 class AlwaysNo(Altered):
     """Refuses whatever it is asked."""
 
-    causes = ("HELLO",)
+    causes = ("R-MGT-003",)
 
     def alter(self, data: bytes) -> bytes:
         return refuse(data, Status.BAD_STATE) if is_response(data) else data
@@ -90,7 +90,7 @@ class AlwaysNo(Altered):
 class Unwilling(Altered):
     """Refuses whatever it is asked in a session, but what tells others what it is."""
 
-    causes = ("KEEPALIVE.answer", "R-WIRE-020", "COUNTERS_GET.answer")
+    causes = ("R-WIRE-020", "KEEPALIVE.answer", "COUNTERS_GET.answer")
     open: ClassVar = {PacketType.HELLO, PacketType.DESC_READ, PacketType.STATE_GET}
 
     def alter(self, data: bytes) -> bytes:
@@ -403,7 +403,7 @@ class Fussy(Refusing):
 class DeafToStrangers(Specimen):
     """Does not answer requests of types that it does not know."""
 
-    causes = ("R-WIRE-005", "R-WIRE-023")
+    causes = ("R-WIRE-005",)
 
     def hears(self, data: bytes, lane: Lane) -> bytes | None:  # noqa: ARG002
         return data if len(data) <= PAYLOAD or data[TYPE] in catalogue().by_code else None

@@ -127,6 +127,7 @@ _LINES: Final = terms(
 )
 _LOCALS: Final = terms(
     session_open="A session has begun, or was resumed.",
+    session_resumed="A session that a lost link interrupted goes on.",
     session_closed="The session has ended and cannot be resumed.",
     detaching="A removal has been announced: what is pending is finished and nothing begun.",
     link_lost="The link is lost with the contacts closed; the session waits.",
@@ -180,7 +181,13 @@ _RESETTABLE: Final = ("BEACON", "HELLO", *_READY)
 _MODULE_POWERED: Final = ("BOOT", "BEACON", "HELLO", *_LIVE, "LINK_LOST", "FAULT")
 
 _boot: list[Action] = [do("boot"), start("tBeaconAfterPower")]
-_resume: list[Action] = [do("resume_session"), answer(OK), *_alive, signal("session_open")]
+_resume: list[Action] = [
+    do("resume_session"),
+    answer(OK),
+    *_alive,
+    signal("session_resumed"),
+    signal("session_open"),
+]
 _open: list[Action] = [signal("session_closed"), do("new_session"), answer(OK), *_alive, signal("session_open")]
 _reboot: list[Action] = [*_close, signal("reboot"), *_boot]
 
@@ -345,7 +352,6 @@ ATTACH_PHONE: Final = machine(
         *_LOCALS,
         *terms(
             link_up="The link has come to L0.",
-            session_resumed="A session that a lost link interrupted goes on.",
             link_reset="The link is to start anew.",
             auth_finished="The phone has come to a conclusion, or the module offers no proof.",
             eject="The user wants the module off.",

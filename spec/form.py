@@ -205,7 +205,8 @@ class Answer(Record, frozen=True, tag="answer"):
 
 
 class Start(Record, frozen=True, tag="start"):
-    """Arm a timer: a deadline at its nominal time, a bound at its maximum, a bare minimum at its minimum."""
+    """Arm a timer, at its nominal time where it times what this side does; where it times the peer, at its maximum.
+    Without that edge, at the one there is."""
 
     timer: str
 

@@ -124,7 +124,11 @@ _must(4, "A receiver MUST NOT answer a response, whether or not it matches an op
 _must(5, "A receiver MUST answer a request of a type or form that it does not know with NOT_SUPPORTED.")
 _must(6, "A receiver MUST answer a request whose type only the receiver's own side sends with NOT_SUPPORTED.")
 _must(7, "A receiver MUST answer a request of another major version with BAD_VERSION.")
-_must(8, "A receiver MUST answer a repeated transaction number with the stored response and MUST NOT act again.")
+_must(
+    8,
+    "A receiver MUST answer a request of a repeated transaction and type with the stored response and MUST NOT act "
+    "again.",
+)
 _must(9, "A responder MUST give its response the transaction number of the request.")
 _must(10, "A responder MUST give its response the type of the request.")
 _must(
@@ -150,7 +154,7 @@ _must(20, "A responder MUST NOT answer BAD_LENGTH or BAD_VALUE to a request whos
 _must(21, "A receiver MUST go on working after any sequence of bytes.", kind=Kind.ROBUSTNESS)
 _must(
     22,
-    "A responder MUST use no status that the packet type and the general list do not name.",
+    "A responder MUST use no status but those of its type, the general ones, and NO_SUCH_ID for a stack position.",
     test=Testability.PASSIVE,
 )
 _must(23, "A responder MUST answer a request within tResponse, or with PENDING within tPendingFirst.", kind=Kind.TIMING)
@@ -158,7 +162,7 @@ _must(24, "A sender MUST put nothing on the wire that does not decode.", kind=Ki
 _must(
     25,
     "A receiver MUST make its checks in this order: CRC, version, repeated transaction, type, direction, feature, "
-    "virtual channel, state, fields of the payload in wire order, members of enumerations.",
+    "virtual channel, stack position, lane, state, fields of the payload in wire order, members of enumerations.",
 )
 _must(
     26,

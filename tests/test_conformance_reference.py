@@ -32,3 +32,14 @@ def test_few_obligations_are_left_without_a_test() -> None:
     reasoned = [c.id for c in musts if c.how is How.REASONED]
     assert len(untested) <= 5, untested
     assert len(reasoned) * 20 <= len(musts), reasoned
+
+
+def test_a_second_implementation_is_failed_nowhere() -> None:
+    made = certify("py:tests.second_module:make", Options(plan=Plan.CERT))
+    wrong = [
+        (r.id, r.verdict, r.charged, r.expected, r.actual, r.reason) for r in made.results if r.verdict in _FAULTS[:3]
+    ]
+    assert wrong == []
+    # It does not offer the operation that would make it busy, so one test cannot be run.
+    assert [r.id for r in made.results if r.verdict is Verdict.NOTRUN] == ["MOD/MGT/READY/BV-after_busy"]
+    assert made.verdict is Conclusion.INCONCLUSIVE

@@ -431,6 +431,28 @@ def test_stills_are_taken_by_request_and_plan() -> None:
     assert (after.request, after.exposures[0].gain) == (0, 100)
 
 
+def test_a_long_exposure_takes_its_time_before_its_first_data() -> None:
+    phone = streaming(width=64, height=8)
+    asked = phone.now
+    long = 300 * MS
+    phone.ask(CaptureQueue(request=1, mask=1, frames=1, settings=(Tlv(PropertyTag.EXPOSURE, long),)))
+    phone.run(600)
+    at, still = next((t, p.body) for t, _, p in phone.heard if p.type is PacketType.FRAME_LEADER and p.body.request)
+    assert asked <= still.t_first_row
+    assert at - still.t_first_row == long
+
+
+def test_the_queue_says_when_it_has_room_again(phone: Phone) -> None:
+    phone.ask(StreamConfigure(streams=(SMALL,)))
+    for n in range(1, 17):
+        phone.ask(CaptureQueue(request=n, mask=1, frames=1))
+    assert phone.status(CaptureQueue(request=17, mask=1, frames=1)) is Status.BUSY
+    refused = phone.txn
+    phone.ask(StreamControl(op=StreamOp.START, mask=1))
+    phone.run(100)
+    assert phone.since(0, PacketType.READY)[0].body.after == refused
+
+
 @pytest.mark.parametrize(
     ("fields", "status"),
     [

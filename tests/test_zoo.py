@@ -52,3 +52,23 @@ def test_the_suite_says_of_it_what_it_should(name: str) -> None:
         assert any(cause in str(fault.value) for cause in member.causes)
         return
     assert zoo.surprise(member, certify(member.uri, options)) == ""
+
+
+# ── Nothing passes that does nothing ─────────────────────────────────────────────────────────────────
+
+
+# What they do right: the binding is served by the bench's own side, and who refuses in time answers in time.
+_RIGHT = ("MOD/BEN/", "MOD/ATT/BEACON/", "MOD/ATT/HELLO/TI-answer")
+
+
+@pytest.mark.parametrize("name", ["Mute", "Echo", "AlwaysNo"])
+def test_silence_and_refusal_are_never_taken_for_right_behaviour(name: str) -> None:
+    """What refuses everything refuses what it must, too; only where the same was accepted before does that count."""
+    results = certify(MEMBERS[name].uri, Options(plan=Plan.CI, patience=3)).results
+    passed = [r.id for r in results if r.verdict is Verdict.PASS]
+    assert [i for i in passed if not i.startswith(_RIGHT)] == []
+    assert len(results) > 1000
+
+
+def test_what_always_closes_passes_nothing() -> None:
+    assert certify(MEMBERS["AlwaysClose"].uri, Options(plan=Plan.QUICK, patience=3)).summary["pass"] == 0

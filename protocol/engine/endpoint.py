@@ -71,23 +71,25 @@ class Endpoint:
         self._signals: deque[Event] = deque()
         self._heard = self._sent = False
         self._in_hand: Cause | None = None
-        self._parts = {p: p(self) for p in parts if not p.needs or self.features.intersection(p.needs)}
+        self._parts = [p(self) for p in parts if not p.needs or self.features.intersection(p.needs)]
+        # A part is found by its class and by the one that it stands in for.
+        self._by_class = {c: part for part in self._parts for c in type(part).__mro__ if issubclass(c, Part)}
         machines = {m.name: m for m in catalogue.machines if m.role is role}
         self.runs: dict[str, Run] = {}
-        for part in self._parts.values():
+        for part in self._parts:
             if part.machine:
                 part.run = self.runs[part.machine] = Run(machines[part.machine], part, self, times)
         self._gate = self.runs[self.gate]
         unknowns = Unknowns(catalogue)
         self.checks = Checks(self, self._gate, unknowns)
-        self._kinds = table(self, self._parts.values(), self.runs.values(), unknowns)
+        self._kinds = table(self, self._parts, self.runs.values(), unknowns)
         self._code_of = {k.name: k.code for k in self._kinds.values()}
         self._hearers: dict[Event, tuple[Run, ...]] = {}
         self.start_over(0, 0)
 
     def find(self, part: type[P]) -> P | None:
         """A part of this side, if its features call for it."""
-        found = self._parts.get(part)
+        found = self._by_class.get(part)
         return found if isinstance(found, part) else None
 
     def part(self, part: type[P]) -> P:
@@ -115,7 +117,7 @@ class Endpoint:
 
     def restart_parts(self) -> None:
         """Have every part forget what a loss of power forgets."""
-        for part in self._parts.values():
+        for part in self._parts:
             self.clock.stop_all(type(part).__name__.lower())
             part.restart()
 

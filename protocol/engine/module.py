@@ -3,7 +3,7 @@
 Plan: what is implemented · the module · what its parts ask of it · the upper tester.
 """
 
-from typing import Final, NoReturn
+from typing import ClassVar, Final, NoReturn
 
 from opalink.protocol.codec import Status, Tlv
 from opalink.protocol.engine import modes
@@ -106,14 +106,16 @@ class Module(Endpoint):
         CounterId.THERMAL_LIMITS,
     )
 
-    def __init__(self, profile: str = "four-thirds") -> None:
+    parts: ClassVar[tuple[type[ModulePart], ...]] = _PARTS  # a subclass may put its own in the place of one
+
+    def __init__(self, profile: str | Profile = "four-thirds") -> None:
         declared = catalogue()
-        chosen = declared.profile[profile]
+        chosen = declared.profile[profile] if isinstance(profile, str) else profile
         self.identity = Identity(declared, chosen, features_of(chosen))
         self.around = Surroundings()
         self.schema_hash = int.from_bytes(bytes.fromhex(declared.fingerprint)[:8], "big")
-        super().__init__(Role.MODULE, profile, self.identity.features, _PARTS, declared)
-        self._all = [p for p in self._parts.values() if isinstance(p, ModulePart)]
+        super().__init__(Role.MODULE, chosen.name, self.identity.features, self.parts, declared)
+        self._all = [p for p in self._parts if isinstance(p, ModulePart)]
         self.operations = sum(1 << tag for tag in self.part(Tester).offered)
 
     # ── Lanes, events, resets ──

@@ -150,8 +150,6 @@ class Session(ModulePart):
     def do_resume_session(self, cause: Cause) -> None:
         self._greeted(cause)
         self.end.count(CounterId.RESUMES)
-        # The capture machine waits for this; the attach machine of the module raises `session_open` alone.
-        self.end.signal("session_resumed")
 
     def _greeted(self, cause: Cause) -> None:
         self.nonces = (cause.body.phone_nonce, self.end.random.getrandbits(64))
