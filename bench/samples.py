@@ -76,7 +76,8 @@ def written(value: Plain) -> bytes:
         payload += body["data"]
     else:
         payload += bytes([len(body["exposures"])])
-        payload += b"".join(x["time"].to_bytes(8, "little") + x["gain"].to_bytes(2, "little") for x in body["exposures"])
+        for x in body["exposures"]:
+            payload += x["time"].to_bytes(8, "little") + x["gain"].to_bytes(2, "little")
         for tag, number in body["settings"]:
             size, signed = _SETTINGS[tag]
             payload += tag.to_bytes(2, "little") + size.to_bytes(2, "little")

@@ -1,0 +1,1 @@
+"""The peers: other ways to read and write the same packets."""

@@ -17,6 +17,7 @@ from opalink.protocol.packets.enums import (
     ExposureControl,
     PacketType,
     PixelFormat,
+    PropertyTag,
     RowDirection,
     Status,
     VirtualChannel,
@@ -48,7 +49,7 @@ class Exposure:
 
 @dataclass(slots=True)
 class Setting:
-    tag: int
+    tag: PropertyTag | int
     value: Any
 
 
@@ -98,14 +99,14 @@ _TYPES, _STATUSES, _CHANNELS, _FORMATS, _CODECS, _DIRECTIONS, _CONTROLS = (
     {int(m): m for m in e}
     for e in (PacketType, Status, VirtualChannel, PixelFormat, Compression, RowDirection, ExposureControl)
 )
-# Tag → its number's packer and its enumeration.
-_SETTINGS: dict[int, tuple[Struct, dict[int, Any]]] = {
-    0x0101: (Struct("<Q"), {}),
-    0x0102: (Struct("<H"), {}),
-    0x0103: (Struct("<B"), _CONTROLS),
-    0x0104: (Struct("<h"), {}),
-    0x0201: (Struct("<H"), {}),
-    0x0301: (Struct("<i"), {}),
+# The tag, its number's packer, and its enumeration.
+_SETTINGS: dict[int, tuple[PropertyTag, Struct, dict[int, Any]]] = {
+    0x0101: (PropertyTag.EXPOSURE, Struct("<Q"), {}),
+    0x0102: (PropertyTag.GAIN, Struct("<H"), {}),
+    0x0103: (PropertyTag.EXPOSURE_MODE, Struct("<B"), _CONTROLS),
+    0x0104: (PropertyTag.COMPENSATION, Struct("<h"), {}),
+    0x0201: (PropertyTag.WHITE_BALANCE, Struct("<H"), {}),
+    0x0301: (PropertyTag.FOCUS_POSITION, Struct("<i"), {}),
 }
 
 
@@ -157,11 +158,11 @@ def _decode_leader(data: bytes, end: int) -> FrameLeader:
         if at + length > end:
             raise ValueError("setting")
         if tag in _SETTINGS:
-            packer, choices = _SETTINGS[tag]
+            member, packer, choices = _SETTINGS[tag]
             if length != packer.size:
                 raise ValueError("setting")
             (value,) = packer.unpack_from(data, at)
-            settings.append(Setting(tag, choices.get(value, value)))
+            settings.append(Setting(member, choices.get(value, value)))
         else:
             settings.append(Setting(tag, data[at : at + length]))
         at += length
@@ -203,11 +204,10 @@ def _encode_leader(v: FrameLeader) -> list[bytes]:
             v.t_first_row, v.line_period, v.row_direction, v.blocks, v.block_bytes, v.size, len(v.exposures),
         )
     ]  # fmt: skip
-    for exposure in v.exposures:
-        pieces.append(_EXPOSURE.pack(exposure.time, exposure.gain))
+    pieces += [_EXPOSURE.pack(exposure.time, exposure.gain) for exposure in v.exposures]
     for setting in v.settings:
         known = _SETTINGS.get(setting.tag)
-        value = known[0].pack(setting.value) if known else setting.value
+        value = known[1].pack(setting.value) if known else setting.value
         pieces.append(_TLV.pack(setting.tag, len(value)))
         pieces.append(value)
     return pieces
