@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
+from opalink.conformance.phrases import phrase
 from opalink.conformance.purposes import (
     Class,
     Damage,
@@ -24,9 +25,8 @@ from opalink.conformance.purposes import (
     none_of,
     sentence,
 )
-from opalink.conformance.stimuli import form_bytes
-from opalink.protocol import codec
-from opalink.protocol.errors import DecodeError, Fault
+from opalink.conformance.stimuli import prove
+from opalink.protocol.errors import Fault
 from opalink.protocol.ir import model as ir
 from opalink.protocol.ir.load import catalogue as published
 from opalink.protocol.ir.obligations import key_of
@@ -176,21 +176,21 @@ class Suite:
             requirements.insert(0, self.catalogue.by_key[key].id)
         elif probe.operator in _UNKNOWN_TLVS:
             requirements.insert(0, "R-WIRE-015")
-        _prove(p, payload, None)
+        prove(p, payload, None)
         return self.purpose(
             p, Class.BV, probe.name, tuple(requirements), self.exchange(p, payload, Oracle.ACCEPTED),
-            f"it receives a {p.name} request {_phrase(probe)}", "it does not complain about the payload",
+            f"it receives a {p.name} request {phrase(probe)}", "it does not complain about the payload",
             needs=self._tlv_needs(p, probe.field),
         )  # fmt: skip
 
     def _member(self, p: ir.Packet, probe: Probe, payload: bytes) -> Purpose:
         """An unknown member decodes, and is refused all the same."""
         key = key_of(self.catalogue, p, Form.REQUEST, probe.field, "member")
-        _prove(p, payload, None)
+        prove(p, payload, None)
         return self._refused(p, probe, payload, key, "BAD_VALUE")
 
     def _invalid(self, p: ir.Packet, probe: Probe, payload: bytes) -> Purpose:
-        _prove(p, payload, probe)
+        prove(p, payload, probe)
         status = "BAD_LENGTH" if probe.fault in (Fault.SHORT, Fault.LONG) else "BAD_VALUE"
         if status == "BAD_VALUE":
             key = key_of(self.catalogue, p, Form.REQUEST, probe.field, str(probe.fault))
@@ -202,11 +202,11 @@ class Suite:
 
     def _refused(self, p: ir.Packet, probe: Probe, payload: bytes, key: str, status: str) -> Purpose:
         control = write(self.catalogue, self.layout(p), probe.restored or {})
-        _prove(p, control, None)
+        prove(p, control, None)
         run = self.exchange(p, payload, Oracle.REFUSED, statuses=(status,), control=control)
         return self.purpose(
             p, Class.BI, probe.name, (self.catalogue.by_key[key].id,), run,
-            f"it receives a {p.name} request {_phrase(probe)}", f"it answers {status} and changes nothing",
+            f"it receives a {p.name} request {phrase(probe)}", f"it answers {status} and changes nothing",
             needs=self._tlv_needs(p, probe.field),
         )  # fmt: skip
 
@@ -288,13 +288,13 @@ class Suite:
         layout, room = self.layout(p, Form.EVENT), self.catalogue.channel[p.channel].payload_max
         payloads = [("default", "with every field at its default", self.plain(p, Form.EVENT))]
         for probe in illegal(self.catalogue, layout):
-            payloads += [(probe.name, _phrase(probe), write(self.catalogue, layout, probe.value))]
-        for name, phrase, payload in payloads:
+            payloads += [(probe.name, phrase(probe), write(self.catalogue, layout, probe.value))]
+        for name, words, payload in payloads:
             if len(payload) <= room:
                 run = Exchange(p.code, payload, Oracle.SILENT, Form.EVENT)
                 yield self.purpose(
                     p, Class.BI if name != "default" else Class.BV, f"event.{name}", ("R-WIRE-003",), run,
-                    f"it receives a {p.name} event {phrase}", "it answers nothing and goes on working", always=True,
+                    f"it receives a {p.name} event {words}", "it answers nothing and goes on working", always=True,
                 )  # fmt: skip
 
     # ── Types and directions ──
@@ -398,54 +398,3 @@ class Suite:
 def generated(role: Role) -> tuple[Purpose, ...]:
     """The generated purposes for implementations of a role."""
     return tuple(Suite(published(), role).purposes())
-
-
-# ── Proofs and phrases ───────────────────────────────────────────────────────────────────────────────
-
-
-class NotSingleError(AssertionError):
-    """A stimulus whose fault is not the one that it is named for: an error of the suite."""
-
-
-def _prove(p: ir.Packet, payload: bytes, probe: Probe | None) -> None:
-    """A request with this payload has exactly the probe's fault; without a probe, none."""
-    try:
-        codec.decode(form_bytes(p, Form.REQUEST, payload))
-        found = None
-    except DecodeError as error:
-        found = error.fault, error.path
-    expected = (probe.fault, f"{p.name}.request.{probe.path}") if probe else None
-    if found != expected:
-        raise NotSingleError(f"{p.name} {probe.name if probe else 'control'}: {found}, not {expected}")
-
-
-_PHRASES = {
-    "below": "with `{}` one below its least",
-    "above": "with `{}` one above its greatest",
-    "under": "with one too few in `{}`",
-    "over": "with one too many in `{}`",
-    "cut": "that ends a byte before the end of `{}`",
-    "overrun": "whose last TLV in `{}` claims more bytes than there are",
-    "excess": "whose TLV `{}` is a byte too long",
-    "not_const": "with another `{}` than the only legal one",
-    "unknown_member": "with a `{}` that is no member of its enumeration",
-    "min": "with `{}` at its least",
-    "max": "with `{}` at its greatest",
-    "above_min": "with `{}` one above its least",
-    "below_max": "with `{}` one below its greatest",
-    "zeros": "with `{}` all zeros",
-    "ones": "with `{}` all ones",
-    "shortest": "with `{}` as short as can be",
-    "longest": "with `{}` as long as can be",
-    "reserved": "with the reserved bits `{}` set",
-    "unknown_tlv": "with a TLV of an unknown tag in `{}`",
-    "empty_tlv": "with an empty TLV of an unknown tag in `{}`",
-    "repeated_tlv": "with two TLVs of one unknown tag in `{}`",
-}
-
-
-def _phrase(probe: Probe) -> str:
-    if probe.operator in _PHRASES:
-        return _PHRASES[probe.operator].format(probe.field)
-    kind, _, name = probe.operator.partition("_")  # member_FIXED, flag_LASER, tlv_exposure
-    return f"with the {kind} {name} in `{probe.field}`"

@@ -141,7 +141,7 @@ def _fields(layout: ir.Layout, body: object) -> Iterator[str]:
             yield "…"
             return
         shown += 1
-        yield said if len(said) <= FIELD else said[: FIELD - 1].rstrip(" ,") + "…"
+        yield said if len(said) <= FIELD else said[:FIELD].rpartition(" ")[0] + " …"
 
 
 def _ladder(result: Result, plane: str) -> list[Rung]:

@@ -14,6 +14,7 @@ from typing import Any
 from msgspec import Struct
 
 from opalink.conformance.watches import WATCHES, Watch
+from opalink.conformance.watches_frame import Frames
 from opalink.protocol import codec
 from opalink.protocol.codec import Packet
 from opalink.protocol.errors import DecodeError, Fault
@@ -167,7 +168,7 @@ class Monitor:
         self._sent_keys = {r.key: r.id for r in catalogue.requirements if r.key.endswith(".sent")}
         timers = catalogue.timer
         self._response, self._first = timers["tResponse"].max or 0, timers["tPendingFirst"].max or 0
-        self._watches: list[Watch] = [w(self) for w in WATCHES]
+        self._watches: list[Watch] = [w(self) for w in (*WATCHES, Frames)]
         self._hearing: dict[type, list[Callable[[Heard], None]]] = {}
         for watch in self._watches:
             for cls, method in watch.hears.items():

@@ -21,7 +21,10 @@ Scenario = Callable[[Session], None]
 
 # ── The registry ─────────────────────────────────────────────────────────────────────────────────────
 
-_CHAPTERS = tuple("wire bench attach link management properties power capture frame lens realtime security".split())
+_CHAPTERS = """
+    wire bench attach session link descriptor properties management power heat capture queue frame lens controls
+    realtime security
+""".split()
 _REGISTRY: dict[str, tuple[Purpose, Scenario]] = {}
 
 

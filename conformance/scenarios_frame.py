@@ -231,7 +231,7 @@ def stills_are_listed(s: Session) -> None:
 
 
 @scenario(
-    "FRM/STORE/BV-oldest", "R-FRM-022", "R-FRM-023",
+    "FRM/STORE/BV-oldest", "R-FRM-022", "R-FRM-023", "R-FRM-030", "R-CAP-016",
     given="a module that holds stills taken while it was detached", when="the oldest is fetched with `keep`",
     then="it comes, and is still held, until FRAME_RELEASE names it", needs="STORAGE SENSOR",
     operations=("attach", "detach", "button"),
@@ -247,7 +247,10 @@ def the_oldest_is_fetched(s: Session) -> None:
     trailer = s.take(lambda h: isinstance(h.body, p.FrameTrailer) and h.body.frame == body.frame, 30 * SECOND)
     s.expect(trailer is not None, "its trailer", "none within 30 s", "R-FRM-030")
     s.expect(body.frame in [x.frame for x in _list(s)], "the still among those held", "it is gone", "R-FRM-023")
+    s.clear()
     s.asks(p.FrameRelease(stills=(p.ReleasedFrame(frame=body.frame),)))
+    told = s.take(p.BufferStatus, 100 * MS)
+    s.expect(told is not None, "BUFFER_STATUS with one frame less", "none within 100 ms", "R-CAP-016")
     s.expect(body.frame not in [x.frame for x in _list(s)], "the still forgotten", "it is held")
 
 

@@ -1,6 +1,6 @@
-"""Scenarios of properties: what is described, read, set, refused, and reported when it changes by itself.
+"""Scenarios of properties: what is described, read, set and refused.
 
-Plan: helpers · describing · reading · setting · groups and moments · changes.
+Plan: helpers · describing · reading · setting · groups and moments.
 """
 
 from opalink.conformance.preambles import contract, ready
@@ -8,8 +8,8 @@ from opalink.conformance.scenarios import scenario
 from opalink.conformance.session import Inapplicable, Session
 from opalink.protocol import packets as p
 from opalink.protocol.codec import Status, Tlv
-from opalink.protocol.packets import OperationTag, PropertyAccess, PropertyTag
-from opalink.spec.form import MS, SECOND
+from opalink.protocol.packets import PropertyAccess, PropertyTag
+from opalink.spec.form import SECOND
 
 _HAVING = (
     "SENSOR|VIDEO|FOCUS_MOTOR|APERTURE_MOTOR|ND_MOTOR|ZOOM_MOTOR|CONTROLS|OIS|IMU|FLASH|TEMPERATURE|STACK|TIME|"
@@ -347,76 +347,3 @@ def factory_reset_forgets_settings(s: Session) -> None:
     greet(s)
     (after,) = get(s, d.id)
     s.expect(after.value == first.value, f"{first.value}", f"{after.value}")
-
-
-# ── Changes ──────────────────────────────────────────────────────────────────────────────────────────
-
-
-@scenario(
-    "PROP/BATTERY/BV-level", "R-PROP-004", "R-PROP-003",
-    given="a module with a battery in READY", when="its charge falls by 1 % and more",
-    then="PROP_CHANGED reports it", needs="BATTERY", operations=("battery",),
-)  # fmt: skip
-def battery_level_is_reported(s: Session) -> None:
-    ready(s)
-    s.operate(OperationTag.BATTERY, p.BatteryOperation(level=800))
-    s.let(200 * MS)
-    for level in (789, 600, 20):
-        s.clear()
-        s.operate(OperationTag.BATTERY, p.BatteryOperation(level=level))
-        heard = s.take(
-            lambda h: (
-                isinstance(h.body, p.PropChanged) and any(t.tag == PropertyTag.BATTERY_LEVEL for t in h.body.properties)
-            ),
-            SECOND,
-        )
-        if heard is None:
-            s.fail(f"PROP_CHANGED at a level of {level}", "none within a second")
-        value = next(t.value for t in heard.body.properties if t.tag == PropertyTag.BATTERY_LEVEL)
-        s.expect(abs(value - level) < 10, f"{level}", f"{value}")
-
-
-@scenario(
-    "MGT/PROP_CHANGED/BV-ring", "R-MGT-029",
-    given="a module with controls in READY whose ring changes a property", when="the ring turns",
-    then="PROP_CHANGED reports the property", needs="CONTROLS", operations=("ring",),
-)  # fmt: skip
-def a_ring_changes_a_property(s: Session) -> None:
-    ready(s)
-    record = s.known.record("RINGS")
-    if record is None or not record.rings:
-        raise Inapplicable("It has no rings.")
-    turned = {
-        p.ControlId.FOCUS_RING: PropertyTag.FOCUS_POSITION,
-        p.ControlId.APERTURE_RING: PropertyTag.APERTURE,
-        p.ControlId.ND_RING: PropertyTag.NEUTRAL_DENSITY,
-        p.ControlId.ZOOM_RING: PropertyTag.FOCAL_LENGTH,
-    }
-    rings = [r for r in record.rings if turned.get(p.ControlId(r.control)) in s.known.properties]
-    if not rings:
-        raise Inapplicable("None of its rings changes a property.")
-    ring = rings[0]
-    s.let(50 * MS)
-    s.clear()
-    s.operate(OperationTag.RING, p.RingOperation(control=ring.control, delta=ring.counts // 8 or 1))
-    heard = s.take(lambda h: isinstance(h.body, p.PropChanged) and h.body.cause == p.ChangeCause.USER, 500 * MS)
-    s.expect(heard is not None, "PROP_CHANGED by the user", "none within 500 ms")
-
-
-@scenario(
-    "PROP/CLOCK/BV-detached", "R-PROP-006",
-    given="a module with a battery and a clock", when="it is detached for a while", then="its clock runs on",
-    needs="WALL_CLOCK BATTERY", operations=("attach", "detach"),
-)  # fmt: skip
-def the_clock_runs_while_detached(s: Session) -> None:
-    ready(s)
-    moment = 1_700_000_000 * SECOND
-    put(s, (PropertyTag.WALL_CLOCK, moment))
-    set_at = s.now
-    s.operate(OperationTag.DETACH, p.DetachOperation())
-    s.light = False
-    s.let(20 * SECOND)
-    ready(s)
-    (tlv,) = get(s, PropertyTag.WALL_CLOCK)
-    passed, told = s.now - set_at, tlv.value - moment
-    s.expect(abs(passed - told) < SECOND // 10, f"{passed} ns later", f"{told} ns later")

@@ -24,6 +24,7 @@ def _ask(s: Session, code: int, payload: bytes, **header: int) -> int:
 
 def _check(s: Session, found: int, wanted: Status, over: str) -> None:
     s.expect(found == wanted, f"status {wanted.name}, which comes before {over}", f"status {found!r}")
+    s.states()  # positive control: not everything is refused
 
 
 # ── Order of checks ──────────────────────────────────────────────────────────────────────────────────

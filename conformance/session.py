@@ -366,6 +366,11 @@ class Session:
     def fail(self, expected: str, actual: str, *charged: str) -> Never:
         raise Fail(expected, actual, charged)
 
+    def record(self, name: str) -> Any:
+        """A record of the descriptor; None if the descriptor does not have it."""
+        self.need(self.known.descriptor is not None, "No descriptor could be read.")
+        return self.known.record(name)
+
     def described(self, tag: int) -> PropertyDesc:
         """What PROP_DESC says of a property that the implementation's features bring along."""
         found = self.known.properties.get(tag)

@@ -2,6 +2,8 @@
 
 The codec writes all that is legal and much that is not: a payload may be any bytes, a type, channel or instance any
 number. What it rightly refuses, another major version or a wrong CRC, is put in afterwards.
+
+Plan: stimuli · proof that a stimulus has one fault.
 """
 
 from functools import cache
@@ -11,8 +13,10 @@ from fastcrc import crc32
 from opalink.conformance.purposes import Damage, Exchange
 from opalink.protocol import codec
 from opalink.protocol.codec import Packet
+from opalink.protocol.errors import DecodeError
 from opalink.protocol.ir import model as ir
 from opalink.protocol.ir.load import catalogue
+from opalink.protocol.ir.probes import Probe
 from opalink.spec.form import Form
 
 CRC_BYTES = 4
@@ -52,3 +56,22 @@ def stimulus(x: Exchange, txn: int, t_ns: int) -> bytes:
         case Damage.TAIL:
             return data + b"\0"
     return data
+
+
+# ── Proof that a stimulus has one fault ──────────────────────────────────────────────────────────────
+
+
+class NotSingleError(AssertionError):
+    """A stimulus whose fault is not the one that it is named for: an error of the suite."""
+
+
+def prove(p: ir.Packet, payload: bytes, probe: Probe | None) -> None:
+    """A request with this payload has exactly the probe's fault; without a probe, none."""
+    try:
+        codec.decode(form_bytes(p, Form.REQUEST, payload))
+        found = None
+    except DecodeError as error:
+        found = error.fault, error.path
+    expected = (probe.fault, f"{p.name}.request.{probe.path}") if probe else None
+    if found != expected:
+        raise NotSingleError(f"{p.name} {probe.name if probe else 'control'}: {found}, not {expected}")

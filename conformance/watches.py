@@ -3,17 +3,13 @@
 A watch names the value classes that it hears and judges what they say against what came before. It charges what it
 sees broken and notes what it sees kept.
 
-Plan: the watch · management and link · power · time and motion · lens · firmware · frames.
+Plan: the watch · management and link · power · time and motion · lens · firmware.
 """
 
-from collections import deque
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from fastcrc import crc32
-
 from opalink.protocol import packets as p
-from opalink.protocol.codec import Status
-from opalink.protocol.packets import BlockFlags, FrameResult, LensField, PropertyTag, TimeClass, TimeState
+from opalink.protocol.packets import LensField, PropertyTag, TimeClass, TimeState
 from opalink.spec.form import MS, SECOND
 
 if TYPE_CHECKING:
@@ -363,151 +359,4 @@ class Firmware(Watch):
         self._reported = heard.body.offset
 
 
-# ── Frames ───────────────────────────────────────────────────────────────────────────────────────────
-
-SETTINGS = {
-    PropertyTag.EXPOSURE: "SENSOR",
-    PropertyTag.GAIN: "SENSOR",
-    PropertyTag.APERTURE: "APERTURE_MOTOR",
-    PropertyTag.FOCUS_POSITION: "FOCUS_MOTOR",
-    PropertyTag.NEUTRAL_DENSITY: "ND_MOTOR",
-    PropertyTag.FOCAL_LENGTH: "ZOOM_MOTOR",
-    PropertyTag.OIS_MODE: "OIS",
-    PropertyTag.STACK_GENERATION: "STACK",
-}
-_STREAM0 = 8
-
-
-class Frame:
-    """A frame of which the leader has come."""
-
-    def __init__(self, leader: Any, stored: bool) -> None:
-        self.leader, self.stored = leader, stored
-        self.blocks: dict[int, bytes] = {}
-        self.last = -1
-        self.wanted: set[int] = set()  # that the tester has asked for again
-        self.ended = False
-
-    @property
-    def crc(self) -> int:
-        return crc32.iscsi(b"".join(self.blocks[n] for n in sorted(self.blocks)))
-
-
-class Frames(Watch):
-    """Leaders, blocks and trailers; what goes with a frame."""
-
-    hears: ClassVar = {
-        p.FrameLeader: "leader",
-        p.FrameBlock: "block",
-        p.FrameTrailer: "trailer",
-        p.PdafData: "phase",
-        p.Stats: "statistics",
-        p.StreamConfigureResponse: "configured",
-        p.HelloResponse: "greeted",
-    }
-
-    def begin(self) -> None:
-        self._now: dict[int, Frame] = {}  # by stream: the frame that blocks belong to
-        self._low: dict[tuple[int, int], Frame] = {}  # by stream and low 32 bits
-        self._numbers: dict[int, int] = {}
-        self._rate: int | None = None  # bytes a second
-        self._sent: deque[tuple[int, int]] = deque()
-        self._sum = 0
-
-    def greeted(self, heard: "Heard") -> None:
-        resumed = heard.asked and isinstance(heard.asked.body, p.Hello) and heard.asked.body.resume_session
-        if not resumed:
-            self._now.clear()
-            self._low.clear()
-            self._numbers.clear()
-
-    def told(self, body: Any, time: int) -> None:  # noqa: ARG002
-        if isinstance(body, p.BlockNak) and (frame := self._low.get((body.stream, body.frame & 0xFFFF_FFFF))):
-            for span in body.ranges:
-                frame.wanted.update(range(span.first, min(span.first + span.count, frame.leader.blocks)))
-
-    def configured(self, heard: "Heard") -> None:
-        asked = heard.asked.body if heard.asked else None
-        if isinstance(asked, p.StreamConfigure) and not asked.test_only:
-            self._rate = heard.body.bandwidth * 1000 // 8
-            self._sent.clear()
-            self._sum = 0
-
-    def leader(self, heard: "Heard") -> None:
-        m, body = self.monitor, heard.body
-        stored = bool(body.kind & p.FrameFlags.STORED)
-        frame = Frame(body, stored)
-        self._now[body.stream] = frame
-        self._low[body.stream, body.frame & 0xFFFF_FFFF] = frame
-        if not stored:
-            before = self._numbers.get(body.stream)
-            if before is not None:
-                m.judge("R-FRM-004", body.frame > before, f"above {before}", f"{body.frame}")
-            self._numbers[body.stream] = body.frame
-            wanted = {tag for tag, need in SETTINGS.items() if need in m.features}
-            missing = wanted - {t.tag for t in body.settings}
-            m.judge("R-FRM-011", not missing, "every setting it has", ", ".join(sorted(t.name for t in missing)))
-
-    def block(self, heard: "Heard") -> None:
-        m, body = self.monitor, heard.body
-        stream = heard.packet.vc - _STREAM0 if heard.packet else 0
-        frame = self._low.get((stream, body.frame_lo))
-        m.judge("R-FRM-001", frame is not None, "a leader first", f"a block of frame {body.frame_lo}")
-        if frame is None:
-            return
-        leader, size = frame.leader, len(body.data)
-        m.judge("R-FRM-009", leader.stream == stream, f"channel STREAM{leader.stream}", f"STREAM{stream}")
-        m.judge("R-FRM-007", body.block < leader.blocks, f"below {leader.blocks}", f"{body.block}")
-        last = bool(body.flags & BlockFlags.LAST)
-        resent = bool(body.flags & BlockFlags.RESENT)
-        m.judge("R-FRM-006", last or size == leader.block_bytes, f"{leader.block_bytes} bytes", f"{size}")
-        if not leader.codec:
-            m.judge("R-FRM-013", last == (body.block == leader.blocks - 1), "LAST on the last block", f"{body.block}")
-        asked = body.block in frame.wanted
-        again = asked and body.block <= frame.last
-        m.judge("R-FRM-014", asked if resent else not again, "RESENT on repairs and no others", f"block {body.block}")
-        if resent:
-            return
-        m.judge("R-FRM-002", not frame.ended, "no block after the trailer", f"block {body.block}")
-        m.judge("R-FRM-008", body.block > frame.last, f"above {frame.last}", f"{body.block}")
-        frame.last = body.block
-        frame.blocks[body.block] = body.data
-        self._pace(heard.time, size)
-
-    def _pace(self, time: int, size: int) -> None:
-        if self._rate is None:
-            return
-        self._sent.append((time, size))
-        self._sum += size
-        while self._sent[0][0] <= time - SECOND:
-            self._sum -= self._sent.popleft()[1]
-        self.monitor.judge("R-CAP-005", self._sum <= self._rate, f"at most {self._rate} B/s", f"{self._sum} B/s")
-
-    def trailer(self, heard: "Heard") -> None:
-        m, body = self.monitor, heard.body
-        frame = self._low.get((body.stream, body.frame & 0xFFFF_FFFF))
-        m.judge("R-FRM-001", frame is not None, "a leader first", f"the trailer of frame {body.frame}")
-        if body.result != FrameResult.COMPLETE:
-            m.judge("R-FRM-012", body.reason != Status.OK, "a reason", "OK")
-        if frame is None:
-            return
-        frame.ended = True
-        m.judge("R-FRM-005", body.frame_crc == frame.crc, f"{frame.crc:#010x}", f"{body.frame_crc:#010x}")
-        if body.result == FrameResult.COMPLETE:
-            m.keep("R-FRM-002")
-
-    def phase(self, heard: "Heard") -> None:
-        body = heard.body
-        cells = body.grid_columns * body.grid_rows
-        if body.kind == p.PhaseData.DISPARITY:
-            self.monitor.judge("R-FRM-020", len(body.points) == cells, f"{cells} points", f"{len(body.points)}")
-        self.statistics(heard)
-
-    def statistics(self, heard: "Heard") -> None:
-        of = [f for (_, low), f in self._low.items() if low == heard.body.frame & 0xFFFF_FFFF]
-        if of:
-            late = any(f.ended for f in of)
-            self.monitor.judge("R-FRM-021", not late, "before the trailer", "after it")
-
-
-WATCHES: tuple[type[Watch], ...] = (Management, Power, Realtime, Lens, Firmware, Frames)
+WATCHES: tuple[type[Watch], ...] = (Management, Power, Realtime, Lens, Firmware)

@@ -140,7 +140,7 @@ def test_junit_counts_and_speaks_of_the_obligation() -> None:
 
 def hostile(words: str) -> Campaign:
     """A campaign in which everything that can come from an implementation says this."""
-    bad = result(Verdict.FAIL, actual=words, reason=words, expected=words, charged=(words,))
+    bad = result(Verdict.FAIL, actual=words, reason=words, expected=words, charged=(f"R-XYZ-{words}",))
     loud = msgspec.structs.replace(FAILED.bound, name=words, product=words, version=words, digest=words)
     noted = msgspec.structs.replace(bad, steps=tuple(msgspec.structs.replace(s, note=words) for s in bad.steps))
     some = Coverage(tuple(r for r in FAILED.coverage.requirements if r.tests))
