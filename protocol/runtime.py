@@ -7,9 +7,10 @@ was; so the precise diagnosis costs the good case nothing.
 Plan: run tables · diagnosis of a decode, of an encode · counted parts · TLVs · numbers.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import IntEnum
 from struct import Struct as Packer
+from struct import error as PackError  # noqa: N812 (the generated code's name for it)
 from typing import Any, Final, NoReturn
 
 from msgspec import Struct
@@ -31,7 +32,8 @@ class Tlv(Struct, frozen=True, gc=False):
 
 class Item(Struct, frozen=True, gc=False):
     """A field of a run: `at` bytes into it, `size` bytes wide; `bits` is 0 for a whole integer, else the width of
-    a bit field at `shift`. `hi` below `lo` marks octets."""
+    a bit field at `shift`. `hi` below `lo` marks octets. With `counts` it is how many "rows" or bytes of a "blob" come
+    after the run, or how much "raw" data ends it."""
 
     name: str
     at: int
@@ -42,6 +44,7 @@ class Item(Struct, frozen=True, gc=False):
     signed: bool = False
     shift: int = 0
     bits: int = 0
+    counts: str = ""
 
     @property
     def octets(self) -> bool:
@@ -52,21 +55,41 @@ Run = tuple[Item, ...]
 
 
 def run_fault(data: Buffer, at: int, end: int, run: Run) -> DecodeError:
-    """The first violation in a run that the generated code found to have one."""
+    """The first violation in a run that the generated code found to have one, or what is left over."""
+    return _violation(data, at, end, run) or long(at + _size(run), end)
+
+
+def rows_fault(data: Buffer, at: int, end: int, run: Run, name: str) -> DecodeError:
+    """The first violation in rows of one run, of which not all are there."""
+    i = 0
+    while not (found := _violation(data, at + i * _size(run), end, run)):
+        i += 1
+    return found.under(f"{name}[{i}]")
+
+
+def _size(run: Run) -> int:
+    return run[-1].at + run[-1].size
+
+
+def _violation(data: Buffer, at: int, end: int, run: Run) -> DecodeError | None:
     for item in run:
         here = at + item.at
         if here + item.size > end:
             return short(item.name, here, end, item.size)
         if item.octets:
             continue
+        if item.counts == "raw":
+            return cap(item.name, here, end - here, item.lo, item.hi)
         value = int.from_bytes(data[here : here + item.size], "little", signed=item.signed)
         if item.bits:
             value = value >> item.shift & (1 << item.bits) - 1
         if item.const is not None and value != item.const:
             return DecodeError(Fault.CONST, item.name, here, f"is {value}, must be {item.const}", value)
         if not item.lo <= value <= item.hi:
+            if item.counts:
+                return cap(item.name, here, value, item.lo, item.hi)
             return DecodeError(Fault.RANGE, item.name, here, f"is {value}, must be {item.lo} to {item.hi}", value)
-    raise AssertionError("a run without fault was diagnosed")
+    return None
 
 
 def run_short(end: int, run: Run) -> DecodeError:
@@ -87,81 +110,147 @@ def cap(name: str, at: int, n: int, lo: int, hi: int) -> DecodeError:
     return DecodeError(Fault.CAP, name, at, f"has {n} elements, must have {lo} to {hi}", n)
 
 
-def bad_crc(at: int, found: int, computed: int) -> DecodeError:
-    return DecodeError(Fault.CRC, "crc", at, f"is {found:#x}, computed {computed:#x}", found)
+def misframed(data: Buffer, start: int, end: int, size: int, crc: Callable[[Buffer], int] | None) -> DecodeError:
+    """What is wrong with an envelope that is not as long as its header says, or whose CRC does not match. Its payload
+    is from `start` to `end`, and a CRC of `size` bytes comes after it."""
+    n = len(data)
+    if n < end:
+        return short("payload", start, n, end - start)
+    if n < end + size:
+        return short("crc", end, n, size)
+    if crc and (computed := crc(data[:end])) != (found := int.from_bytes(data[end : end + size], "little")):
+        return DecodeError(Fault.CRC, "crc", end, f"is {found:#x}, computed {computed:#x}", found)
+    return long(end + size, n)
 
 
 # ── Diagnosis of an encode ───────────────────────────────────────────────────────────────────────────
 
 
-def refuse(value: Any, cls: type, run: Run) -> NoReturn:
-    """Raise the EncodeError for the first illegal field of a run."""
+def refuse(value: Any, cls: Any, run: Run, /, **rows: Callable[[Any], bytes]) -> NoReturn:
+    """Raise the EncodeError for the first illegal field of a run, or of the rows that these encoders are for."""
     if type(value) is not cls:
         raise EncodeError("", f"is {type(value).__name__}, must be {cls.__name__}")
     for item in run:
-        if item.const is not None:
-            continue  # the value has no say in it
+        if item.name not in cls.__struct_fields__:
+            continue  # a constant, or the length of a payload: the value has no say in it
         field = getattr(value, item.name)
-        if item.octets:
+        if item.counts:
+            _refuse_counted(field, item)
+        elif item.octets:
             if not isinstance(field, (bytes, bytearray)) or len(field) != item.size:
                 raise EncodeError(item.name, f"must be {item.size} bytes")
         elif not isinstance(field, int):
             raise EncodeError(item.name, f"is {type(field).__name__}, must be an integer")
         elif not item.lo <= field <= item.hi:
             raise EncodeError(item.name, f"is {field}, must be {item.lo} to {item.hi}")
+    for name, encode in rows.items():
+        encode_rows(getattr(value, name), name, encode)
     raise AssertionError("a run without fault was refused")
 
 
-def counted(data: Any, name: str, size: int, lo: int, hi: int) -> bytes:
-    """Counted bytes: the count in `size` bytes, then the data."""
-    found = checked(data, name, lo, hi)
-    return len(found).to_bytes(size, "little") + found
+def refuse_packet(value: Any, cls: Any, run: Run, encoders: Mapping[type, Callable[[Any], Any]]) -> NoReturn:
+    """The same for a packet, in which it may also be the body that is at fault."""
+    if type(value) is cls:
+        encode = encoders.get(type(value.body))
+        if encode is None:
+            raise EncodeError("body", f"is {type(value.body).__name__}, must be the body of a packet, or bytes")
+        payload = encode(value.body)
+        checked(b"".join(payload) if type(payload) is tuple else payload, "body", 0, 65535)
+    refuse(value, cls, run)
+
+
+def _refuse_counted(field: Any, item: Item) -> None:
+    if item.counts != "rows":
+        checked(field, item.name, item.lo, item.hi)
+    elif unlisted(field):
+        raise EncodeError(item.name, f"is {type(field).__name__}, must be a tuple")
+    elif not item.lo <= len(field) <= item.hi:
+        raise EncodeError(item.name, f"has {len(field)} rows, must have {item.lo} to {item.hi}")
 
 
 def checked(data: Any, name: str, lo: int, hi: int) -> Buffer:
     """Raw data, if it is bytes of a legal length."""
-    if type(data) is not bytes:
-        if not isinstance(data, (bytes, bytearray, memoryview)):
-            raise EncodeError(name, f"is {type(data).__name__}, must be bytes")
-        view = memoryview(data)
-        if view.itemsize != 1 or not view.c_contiguous:
-            raise EncodeError(name, "is a view of something other than bytes in a row")
+    if type(data) is not bytes and odd(data):
+        raise EncodeError(name, f"is {type(data).__name__}, must be bytes in a row")
     if not lo <= len(data) <= hi:
         raise EncodeError(name, f"has {len(data)} bytes, must have {lo} to {hi}")
     found: Buffer = data
     return found
 
 
-def encode_rows(rows: Any, name: str, size: int, lo: int, hi: int, encode: Callable[[Any], bytes]) -> bytes:
-    """A counted list."""
-    if not isinstance(rows, (tuple, list)):
-        raise EncodeError(name, f"is {type(rows).__name__}, must be a tuple")
-    if not lo <= len(rows) <= hi:
-        raise EncodeError(name, f"has {len(rows)} rows, must have {lo} to {hi}")
-    out = [len(rows).to_bytes(size, "little")]
-    for i, row in enumerate(rows):
+def odd(data: Any) -> bool:
+    """Whether something is not a buffer of bytes in a row."""
+    if not isinstance(data, (bytes, bytearray, memoryview)):
+        return True
+    view = memoryview(data)
+    return view.itemsize != 1 or not view.c_contiguous
+
+
+def unlisted(rows: Any) -> bool:
+    """Whether something is no list of rows."""
+    return not isinstance(rows, (tuple, list))
+
+
+def encode_rows(rows: Any, name: str, encode: Callable[[Any], bytes]) -> list[bytes]:
+    """The rows of a list, one by one."""
+    out: list[bytes] = []
+    for row in rows:
         try:
             out.append(encode(row))
         except EncodeError as error:
-            raise error.under(f"{name}[{i}]") from None
-    return b"".join(out)
+            raise error.under(f"{name}[{len(out)}]") from None
+    return out
 
 
 # ── TLVs ─────────────────────────────────────────────────────────────────────────────────────────────
 
 _TLV: Final = Packer("<HH")
-_unpack_tlv: Final = _TLV.unpack_from
+_unpack_tlv, _pack_tlv = _TLV.unpack_from, _TLV.pack
 
-Decoder = Callable[[Any, int, int], Any]
-TagTable = Mapping[int, tuple[int, str, Decoder, Callable[[Any], bytes]]]
+TagTable = Mapping[int, tuple[int, Callable[[Any, int, int], Any], Callable[[Any], bytes]]]  # member, decoder, encoder
+# Member, bytes of the whole TLV, what reads its length and its value, what writes all of it, length, bounds, members.
+Number = tuple[
+    int, int, Callable[..., tuple[Any, ...]], Callable[..., bytes], int, tuple[int, int] | None, Sequence[int] | None
+]
+NumberTable = Mapping[int, Number]
+
+_NO_NUMBERS: Final[NumberTable] = {}
 
 
-def decode_tlvs(data: Any, at: int, end: int, name: str, known: TagTable) -> tuple[Tlv, ...]:
-    """TLVs to the end of the window; `known` maps a tag to (member, record name, decoder, encoder)."""
+def number(
+    member: int, code: str, bounds: tuple[int, int] | None = None, members: Sequence[int] | None = None
+) -> Number:
+    """The short cut around the decoder and the encoder of a number, while these have nothing against it."""
+    packer = Packer("<HH" + code)
+    return member, packer.size, Packer("<2xH" + code).unpack_from, packer.pack, packer.size - 4, bounds, members
+
+
+def decode_tlvs(
+    data: Any, at: int, end: int, name: str, known: TagTable, numbers: NumberTable = _NO_NUMBERS
+) -> tuple[Tlv, ...]:
+    """TLVs to the end of the window."""
     found: list[Tlv] = []
-    while at < end:
-        if end - at < 4:
-            raise short(f"{name}[{len(found)}]", at, end, 4)
+    while end - at >= 4:
+        number = numbers.get(data[at] | data[at + 1] << 8)
+        if number is None:
+            break
+        member, whole, read, _, size, bounds, members = number
+        stop = at + whole
+        if stop > end:
+            break
+        length, value = read(data, at)
+        if length != size or (bounds and not bounds[0] <= value <= bounds[1]):
+            break
+        found.append(Tlv(member, members[value] if members else value))
+        at = stop
+    if at < end:
+        _decode_any(data, at, end, name, known, found)
+    return tuple(found)
+
+
+def _decode_any(data: Any, at: int, end: int, name: str, known: TagTable, found: list[Tlv]) -> None:
+    """TLVs of any kind, after those that were found."""
+    while end - at >= 4:
         tag, length = _unpack_tlv(data, at)
         at += 4
         stop = at + length
@@ -172,35 +261,55 @@ def decode_tlvs(data: Any, at: int, end: int, name: str, known: TagTable) -> tup
             found.append(Tlv(tag, bytes(data[at:stop])))
         else:
             try:
-                found.append(Tlv(entry[0], entry[2](data, at, stop)))
+                found.append(Tlv(entry[0], entry[1](data, at, stop)))
             except DecodeError as error:
                 raise error.under(f"{name}[{len(found)}]") from None
         at = stop
-    return tuple(found)
+    if at < end:
+        raise short(f"{name}[{len(found)}]", at, end, 4)
 
 
-def encode_tlvs(tlvs: Any, name: str, known: TagTable) -> bytes:
+def encode_tlvs(tlvs: Any, name: str, known: TagTable, numbers: NumberTable = _NO_NUMBERS) -> list[bytes]:
     """TLVs, known ones by their record's encoder; bytes travel as they are under any tag."""
-    if not isinstance(tlvs, (tuple, list)):
+    if type(tlvs) is not tuple and unlisted(tlvs):
         raise EncodeError(name, f"is {type(tlvs).__name__}, must be a tuple")
-    out = []
-    for i, tlv in enumerate(tlvs):
+    out: list[bytes] = []
+    for tlv in tlvs:
         try:
-            if type(tlv) is not Tlv:
-                raise EncodeError("", f"is {type(tlv).__name__}, must be Tlv")
-            tag: Any = tlv.tag
-            if not (isinstance(tag, int) and 0 <= tag <= 0xFFFF):
-                raise EncodeError("tag", f"is {tag}, must be 0 to 65535")
-            entry = known.get(tag)
-            value = tlv.value if entry is None or isinstance(tlv.value, bytes) else entry[3](tlv.value)
-            if not isinstance(value, bytes):
-                raise EncodeError("value", f"is {type(value).__name__}, must be bytes under an unknown tag")
-            if len(value) > 0xFFFF:
-                raise EncodeError("value", f"has {len(value)} bytes, must have 0 to 65535")
+            tag, value = tlv.tag, tlv.value
+            if isinstance(value, bytes):
+                out.append(_pack_tlv(tag, len(value)) + value)
+                continue
+            if number := numbers.get(tag):
+                _, _, _, pack, size, bounds, _ = number
+                if bounds is None or bounds[0] <= value <= bounds[1]:
+                    out.append(pack(tag, size, value))
+                    continue
+            data = known[tag][2](value)
+            out.append(_pack_tlv(tag, len(data)) + data)
         except EncodeError as error:
-            raise error.under(f"{name}[{i}]") from None
-        out.append(_TLV.pack(tag, len(value)) + value)
-    return b"".join(out)
+            raise error.under(f"{name}[{len(out)}]") from None
+        except (PackError, TypeError, AttributeError, KeyError):
+            raise _tlv_refusal(tlv, known).under(f"{name}[{len(out)}]") from None
+    return out
+
+
+def _tlv_refusal(tlv: Any, known: TagTable) -> EncodeError:
+    """Why a TLV has no encoding."""
+    if type(tlv) is not Tlv:
+        return EncodeError("", f"is {type(tlv).__name__}, must be Tlv")
+    tag: Any = tlv.tag
+    if not (isinstance(tag, int) and 0 <= tag <= 0xFFFF):
+        return EncodeError("tag", f"is {tag}, must be 0 to 65535")
+    value = tlv.value
+    if not isinstance(value, bytes):
+        if tag not in known:
+            return EncodeError("value", f"is {type(value).__name__}, must be bytes under an unknown tag")
+        try:
+            value = known[tag][2](value)
+        except EncodeError as error:
+            return error
+    return EncodeError("value", f"has {len(value)} bytes, must have 0 to 65535")
 
 
 # ── Numbers ──────────────────────────────────────────────────────────────────────────────────────────
@@ -213,6 +322,32 @@ def refuse_number(value: Any, run: Run) -> NoReturn:
         raise EncodeError(item.name, f"is {type(value).__name__}, must be an integer")
     allowed = f"{item.lo} to {item.hi}" if item.const is None else str(item.const)
     raise EncodeError(item.name, f"is {value}, must be {allowed}")
+
+
+def by_code(entries: Mapping[int, Any]) -> tuple[Any, ...]:
+    """What stands under each number of a byte, or None."""
+    return tuple(map(entries.get, range(256)))
+
+
+def bit_fields(*parts: tuple[int, int] | tuple[int, int, tuple[Any, ...]]) -> tuple[tuple[Any, ...], ...]:
+    """Every byte as the fields in it: of each the shift, the width and, if it has any, the members by number."""
+
+    def fields(byte: int) -> Iterator[Any]:
+        for shift, bits, *members in parts:
+            number = byte >> shift & (1 << bits) - 1
+            yield members[0][number] if members else number
+
+    return tuple(tuple(fields(i)) for i in range(256))
+
+
+class Members(dict[int, int]):
+    """The members of an enumeration by number; a number that is none stands for itself."""
+
+    def __init__(self, members: type[IntEnum]) -> None:
+        super().__init__({int(m): m for m in members})
+
+    def __missing__(self, number: int) -> int:
+        return number
 
 
 def total(members: type[IntEnum], width: int) -> tuple[IntEnum | int, ...]:

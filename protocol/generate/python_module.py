@@ -3,7 +3,7 @@
 A piece of source is a chunk with a home module. The same chunks make the package `opalink.protocol.packets`,
 one module a chapter, or a single module in memory, which is how random schemas are tried.
 
-Plan: chunks · envelopes · the packet and its dispatch · modules.
+Plan: chunks · modules.
 """
 
 import ast
@@ -12,20 +12,12 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from opalink.protocol.generate.marks import header
-from opalink.protocol.generate.python import (
-    Run,
-    annotation,
-    default_of,
-    has_value,
-    layout_source,
-)
-from opalink.protocol.generate.python_enums import docstring, enum_source, lookups, tag_enum, tag_table
+from opalink.protocol.generate.python import layout_source
+from opalink.protocol.generate.python_enums import enum_source, lookups, tag_enum, tag_table
+from opalink.protocol.generate.python_envelope import crc_source, envelope_source, packet_source
 from opalink.protocol.ir import model as ir
 from opalink.protocol.ir.names import camel
-from opalink.spec.form import Crc, Form, Member
-
-# A form's place in the key by which a payload is decoded: type × 4 + place.
-FORM_PLACE = {Form.REQUEST: 0, Form.RESPONSE: 1, Form.ERROR: 2, Form.EVENT: 3}
+from opalink.spec.form import Member
 
 _PRELUDE = """\
 from enum import IntEnum as _IntEnum, IntFlag as _IntFlag
@@ -39,27 +31,31 @@ from opalink.protocol.errors import DecodeError as _DecodeError
 from opalink.protocol.runtime import (
     Buffer as _Buffer,
     Item as _Item,
+    Members as _Members,
+    NumberTable as _NumberTable,
     TagTable as _TagTable,
     Tlv as _Tlv,
-    bad_crc as _bad_crc,
-    cap as _cap,
+    bit_fields as _bit_fields,
+    by_code as _by_code,
     checked as _checked,
-    counted as _counted,
     decode_tlvs as _decode_tlvs,
     encode_rows as _encode_rows,
     encode_tlvs as _encode_tlvs,
     long as _long,
+    misframed as _misframed,
+    number as _number,
+    odd as _odd,
     refuse as _refuse,
     refuse_number as _refuse_number,
+    refuse_packet as _refuse_packet,
+    rows_fault as _rows_fault,
     run_fault as _run_fault,
     run_short as _run_short,
     short as _short,
     total as _total,
+    unlisted as _unlisted,
 )
 """
-
-# The hardware-accelerated function behind each declared CRC; `spec check` proves that they agree.
-CRC_FUNCTIONS = {"crc32c": "_crc32.iscsi", "crc16": "_crc16.ibm_3740"}
 
 
 @dataclass(frozen=True)
@@ -102,7 +98,8 @@ def chunks(catalogue: ir.Catalogue) -> list[Chunk]:
     rows = frozenset(p.row for x in catalogue.layouts for p in x.parts if isinstance(p, ir.Rows))
     tlvs = frozenset(t.layout for s in catalogue.spaces for t in s.types)
     out += [Chunk(homes[x.name], layout_source(catalogue, x, rows, tlvs)) for x in catalogue.layouts]
-    out += [Chunk("tlvs", tag_table(s)) for s in catalogue.spaces]
+    out += [Chunk("tlvs", tag_table(catalogue, s)) for s in catalogue.spaces]
+    out += [Chunk("codec", crc_source(c)) for c in catalogue.crcs]
     for e in catalogue.envelopes:
         out.append(Chunk("codec", packet_source(catalogue, e) if e.name == "PACKET" else envelope_source(catalogue, e)))
     out.append(Chunk("codec", codecs(catalogue)))
@@ -152,164 +149,6 @@ def layout_homes(catalogue: ir.Catalogue) -> dict[str, str]:
     for b in catalogue.bodies:
         reach(b.layout, "bodies")
     return {name: found.pop() if len(found) == 1 else "shared" for name, found in homes.items()}
-
-
-# ── Envelopes ────────────────────────────────────────────────────────────────────────────────────────
-
-
-@dataclass(frozen=True)
-class Wrap:
-    """The source of what every envelope's decoder and encoder begin with."""
-
-    envelope: ir.Envelope
-    crc: Crc | None
-
-    @property
-    def run(self) -> Run:
-        parts = tuple(p for p in self.envelope.header if isinstance(p, (ir.Number, ir.Bits, ir.Octets)))
-        return Run(camel(self.envelope.name), parts)
-
-    @property
-    def crc_size(self) -> int:
-        return self.crc.width // 8 if self.crc else 0
-
-    def fields(self) -> list[ir.Part]:
-        """Header fields that stand in the value: no constants, and no length, which the payload implies."""
-        return [f for f in ir.fields_of(self.envelope.header) if has_value(f) and f.name != "length"]
-
-    def unwrap(self) -> list[str]:
-        """From bytes to checked header fields; afterwards the payload is data[{size}:_e]."""
-        run, size = self.run, self.run.size
-        length = next((n for n, _ in run.numbers() if n.name == "length"), None)
-        extent = run.raw(length, None) if self.envelope.size is None and length else str(self.envelope.size)
-        lines = ["_b, _n = data, len(data)", f"if _n < {size}:", f"    raise _run_short(_n, _R_{run.id})"]
-        lines += [f"{run.targets()} = _U_{run.id}(_b, 0)", f"_e = {size} + {extent}"]
-        lines += ["if _n < _e:", f'    raise _short("payload", {size}, _n, {extent})']
-        if self.crc:
-            computed = f"{CRC_FUNCTIONS[self.crc.name]}(_b[:_e])"
-            found = f'int.from_bytes(_b[_e : _e + {self.crc_size}], "little")'
-            lines += [f"if _n < _e + {self.crc_size}:", f'    raise _short("crc", _e, _n, {self.crc_size})']
-            lines += [
-                f"if crc and (_computed := {computed}) != (_found := {found}):",
-                "    raise _bad_crc(_e, _found, _computed)",
-            ]
-        lines += [f"if _n > _e + {self.crc_size}:", f"    raise _long(_e + {self.crc_size}, _n)"]
-        if conditions := run.violations():
-            lines += [f"if {' or '.join(conditions)}:", f"    raise _run_fault(_b, 0, _n, _R_{run.id})"]
-        return lines
-
-    def wrap(self, *first: str) -> list[str]:
-        """From a value and its payload `_p` to bytes; `first` explains what the header's table cannot."""
-        run = self.run
-        packed, *illegal = (re.sub(r"\b_v\.length\b", "len(_p)", x) for x in [run.packed("_v."), *run.illegal("_v.")])
-        refuse = f'_refuse(_v, {camel(self.envelope.name)}, tuple(x for x in _R_{run.id} if x.name != "length"))'
-        lines = ["try:"]
-        lines += [f"    if {' or '.join(illegal)}:", f"        {refuse}"] if illegal else []
-        lines += [f"    _m = {packed} + _p", "except (_PackError, TypeError, AttributeError):"]
-        lines += [f"    {x}" for x in (*first, refuse)]
-        if self.crc:
-            lines.append(f'return _m + {CRC_FUNCTIONS[self.crc.name]}(_m).to_bytes({self.crc_size}, "little")')
-        else:
-            lines.append("return _m")
-        return lines
-
-
-def envelope_source(catalogue: ir.Catalogue, e: ir.Envelope) -> str:
-    """Class, decoder and encoder of an envelope whose payload is bytes."""
-    wrap = Wrap(e, next((c for c in catalogue.crcs if c.name == e.crc), None))
-    name, fields = camel(e.name), wrap.fields()
-    lo, hi = (
-        (e.size, e.size)
-        if e.size is not None
-        else next(f.bounds for f in ir.fields_of(e.header) if isinstance(f, ir.Number) and f.name == "length")
-    )
-    lines = [f"class {name}(_Struct, frozen=True, gc=False):", f'    """{docstring(e.doc)}"""', ""]
-    lines += [f"    {f.name}: {annotation(f)} = {default_of(catalogue, f)}" for f in fields]
-    lines += [
-        f"    payload: _Buffer = {f'bytes({lo})' if lo else 'b' + repr('')}",
-        "",
-        "",
-        wrap.run.declarations(),
-        "",
-        "",
-    ]
-    values = ", ".join([wrap.run.arguments()[f.name] for f in fields] + [f"_b[{wrap.run.size}:_e]"])
-    option = ", *, crc: bool = True" if wrap.crc else ""
-    lines += [f"def decode_{name}(data: _Any{option}) -> {name}:"]
-    lines += [f"    {x}" for x in [*wrap.unwrap(), f"return {name}({values})"]]
-    lines += ["", "", f"def encode_{name}(_v: {name}) -> bytes:"]
-    body = [*_attribute("_p", "payload", name), f'_p = _checked(_p, "payload", {lo}, {hi})', *wrap.wrap()]
-    lines += [f"    {x}" for x in body]
-    return "\n".join(lines)
-
-
-def _attribute(variable: str, name: str, cls: str) -> list[str]:
-    """A value's attribute; what has none is no value of the class."""
-    return ["try:", f"    {variable} = _v.{name}", "except AttributeError:", f"    _refuse(_v, {cls}, ())"]
-
-
-# ── The packet ───────────────────────────────────────────────────────────────────────────────────────
-
-
-def packet_source(catalogue: ir.Catalogue, e: ir.Envelope) -> str:
-    """The packet: an envelope whose payload is a value, found by type and form."""
-    wrap = Wrap(e, next((c for c in catalogue.crcs if c.name == e.crc), None))
-    size = wrap.run.size
-    success = tuple(s.value for s in catalogue.statuses if s.success)
-    named = {"type": ("PacketType", 8), "status": ("Status", 8), "vc": ("VirtualChannel", 4)}
-    arguments = wrap.run.arguments()
-    lines = [f"_T_{t}_{w} = _total({t}, {w})" for t, w in named.values()]
-    lines += ["", "", "class Packet(_Struct, frozen=True, gc=False):", f'    """{docstring(e.doc)}"""', ""]
-    fields = wrap.fields()
-    lines += [f"    {f.name}: {named[f.name][0] + ' | int' if f.name in named else 'int'} = 0" for f in fields]
-    lines += ['    body: _Any = b""  # a value class, or bytes where the type or its form is unknown']
-    lines += ["", "", wrap.run.declarations(), ""]
-    values = ", ".join(
-        f"_T_{named[f.name][0]}_{named[f.name][1]}[{arguments[f.name]}]" if f.name in named else arguments[f.name]
-        for f in fields
-    )
-    lines += ["_DECODERS: dict[int, tuple[str, _Any]] = {"]
-    encoders, homes = [], []
-    for p in catalogue.packets:
-        layouts = dict(p.forms)
-        if Form.REQUEST in layouts:
-            layouts.setdefault(Form.ERROR, catalogue.error_layout(p))
-        for form, name in layouts.items():
-            key = p.code << 2 | FORM_PLACE[form]
-            lines.append(f'    {key}: ("{p.name}.{form}", decode_{name}),')
-            if form in p.forms:
-                homes.append(f"    {name}: (PacketType.{p.name}, {FORM_PLACE[form]}, VirtualChannel.{p.channel}),")
-                encoders.append(f"    {name}: encode_{name},")
-    if "REFUSAL" in catalogue.body:
-        encoders.append(f"    {catalogue.body['REFUSAL']}: encode_{catalogue.body['REFUSAL']},")
-    lines += ["}", "_ENCODERS: dict[type, _Any] = {", *encoders, "}"]
-    lines += ["# Where a value class belongs: its packet type, its form's place, its virtual channel."]
-    lines += ["HOMES: dict[type, tuple[PacketType, int, VirtualChannel]] = {", *homes, "}", "", ""]
-    succeeded = " or ".join(f"status == {s}" for s in success)
-    place = f"({succeeded}) and 1 or 2 if {arguments['rsp']} else 0 if txn else 3"
-    lines += ["def decode_Packet(data: _Any, *, crc: bool = True) -> Packet:"]
-    body = [
-        *wrap.unwrap(),
-        f"_entry = _DECODERS.get(type << 2 | ({place}))",
-        "if _entry is None:",
-        f"    return Packet({values}, bytes(_b[{size}:_e]))",
-        "try:",
-        f"    return Packet({values}, _entry[1](_b, {size}, _e))",
-        "except _DecodeError as _error:",
-        f"    _error.packet = Packet({values}, bytes(_b[{size}:_e]))",
-        "    raise _error.under(_entry[0]) from None",
-    ]
-    lines += [f"    {x}" for x in body]
-    lines += ["", "", "def encode_Packet(_v: Packet) -> bytes:"]
-    sized = '_checked({}, "body", 0, 65535)'
-    body = [
-        *_attribute("_body", "body", "Packet"),
-        "_encode = _ENCODERS.get(type(_body))",
-        f"_p: _Buffer = {sized.format('_body')} if _encode is None else _encode(_body)",
-        *wrap.wrap(sized.format("_p")),
-    ]
-    lines += [f"    {x}" for x in body]
-    return "\n".join(lines)
 
 
 # ── Modules ──────────────────────────────────────────────────────────────────────────────────────────

@@ -206,6 +206,7 @@ from opalink.protocol.packets.frame import (
     StoreList as StoreList,
     StoreListResponse as StoreListResponse,
     StoredFrame as StoredFrame,
+    split_FrameBlock as split_FrameBlock,
 )
 from opalink.protocol.packets.lens import (
     ControlEvent as ControlEvent,
@@ -281,6 +282,9 @@ from opalink.protocol.packets.management import (
     StateGetResponse as StateGetResponse,
     Vendor as Vendor,
     VendorResponse as VendorResponse,
+    split_DescReadResponse as split_DescReadResponse,
+    split_Vendor as split_Vendor,
+    split_VendorResponse as split_VendorResponse,
 )
 from opalink.protocol.packets.power import (
     BudgetStep as BudgetStep,
@@ -333,6 +337,9 @@ from opalink.protocol.packets.security import (
     Spdm as Spdm,
     SpdmResponse as SpdmResponse,
     TrustPolicy as TrustPolicy,
+    split_FwPullResponse as split_FwPullResponse,
+    split_Spdm as split_Spdm,
+    split_SpdmResponse as split_SpdmResponse,
 )
 from opalink.protocol.packets.shared import (
     MachineReport as MachineReport,
@@ -731,4 +738,11 @@ __all__ = [
     "encode_Packet",
     "encode_Record",
     "encode_Sideband",
+    "split_DescReadResponse",
+    "split_FrameBlock",
+    "split_FwPullResponse",
+    "split_Spdm",
+    "split_SpdmResponse",
+    "split_Vendor",
+    "split_VendorResponse",
 ]

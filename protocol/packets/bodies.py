@@ -9,10 +9,9 @@ from msgspec import Struct as _Struct
 from opalink.protocol.runtime import (
     Item as _Item,
     Tlv as _Tlv,
-    cap as _cap,
-    counted as _counted,
     decode_tlvs as _decode_tlvs,
     encode_tlvs as _encode_tlvs,
+    odd as _odd,
     refuse as _refuse,
     run_fault as _run_fault,
     short as _short,
@@ -59,7 +58,7 @@ def decode_Refusal(_b: _Any, _o: int, _e: int) -> Refusal:
 
 def encode_Refusal(_v: Refusal) -> bytes:
     try:
-        return _P_Refusal(_v.at, _v.retry_after) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        return _P_Refusal(_v.at, _v.retry_after) + (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, Refusal, _R_Refusal)
 
@@ -78,7 +77,7 @@ def decode_Descriptor(_b: _Any, _o: int, _e: int) -> Descriptor:
 
 def encode_Descriptor(_v: Descriptor) -> bytes:
     try:
-        return _encode_tlvs(_v.records, 'records', _K_records) if _v.records != () else b""
+        return (b"".join(_encode_tlvs(_v.records, 'records', _K_records)) if _v.records or _v.records != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, Descriptor, ())
 
@@ -96,7 +95,7 @@ class Bind(_Struct, frozen=True, gc=False):
     extensions: tuple[_Tlv, ...] = ()
 
 
-_S_Bind = _Packer('<IBBBBQQ')
+_S_Bind = _Packer('<IBBBBQQB')
 _U_Bind, _P_Bind = _S_Bind.unpack_from, _S_Bind.pack
 _R_Bind = (
     _Item('magic', 0, 4, 0, 4294967295, const=1279348815),
@@ -106,22 +105,17 @@ _R_Bind = (
     _Item('clocks', 7, 1, 0, 255),
     _Item('operations', 8, 8, 0, 18446744073709551615),
     _Item('seed', 16, 8, 0, 18446744073709551615),
+    _Item('name', 24, 1, 0, 64, counts='blob'),
 )
 
 
 def decode_Bind(_b: _Any, _o: int, _e: int) -> Bind:
-    if _e - _o < 24:
+    if _e - _o < 25:
         raise _run_fault(_b, _o, _e, _R_Bind)
-    magic, version, role, planes, clocks, operations, seed = _U_Bind(_b, _o)
-    if magic != 1279348815 or version < 1:
+    magic, version, role, planes, clocks, operations, seed, _n = _U_Bind(_b, _o)
+    if magic != 1279348815 or not version or _n > 64:
         raise _run_fault(_b, _o, _e, _R_Bind)
-    _o += 24
-    if _e - _o < 1:
-        raise _short('name', _o, _e, 1)
-    _n = _b[_o]
-    if not _n <= 64:
-        raise _cap('name', _o, _n, 0, 64)
-    _o += 1
+    _o += 25
     if _e - _o < _n:
         raise _short('name', _o, _e, _n)
     name = bytes(_b[_o : _o + _n])
@@ -131,9 +125,9 @@ def decode_Bind(_b: _Any, _o: int, _e: int) -> Bind:
 
 def encode_Bind(_v: Bind) -> bytes:
     try:
-        if not 1 <= _v.version <= 255:
+        if not _v.version or type(_v.name) is not bytes and _odd(_v.name) or len(_v.name) > 64:
             _refuse(_v, Bind, _R_Bind)
-        return _P_Bind(1279348815, _v.version, _v.role, _v.planes, _v.clocks, _v.operations, _v.seed) + _counted(_v.name, 'name', 1, 0, 64) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        return _P_Bind(1279348815, _v.version, _v.role, _v.planes, _v.clocks, _v.operations, _v.seed, len(_v.name)) + _v.name + (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, Bind, _R_Bind)
 
@@ -162,7 +156,7 @@ def decode_ControlRequest(_b: _Any, _o: int, _e: int) -> ControlRequest:
 
 def encode_ControlRequest(_v: ControlRequest) -> bytes:
     try:
-        return _P_ControlRequest(_v.seq) + (_encode_tlvs(_v.operation, 'operation', _K_operations) if _v.operation != () else b"")
+        return _P_ControlRequest(_v.seq) + (b"".join(_encode_tlvs(_v.operation, 'operation', _K_operations)) if _v.operation or _v.operation != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, ControlRequest, _R_ControlRequest)
 
@@ -193,7 +187,7 @@ def decode_ControlResult(_b: _Any, _o: int, _e: int) -> ControlResult:
 
 def encode_ControlResult(_v: ControlResult) -> bytes:
     try:
-        return _P_ControlResult(_v.seq, _v.result) + (_encode_tlvs(_v.answer, 'answer', _K_answers) if _v.answer != () else b"")
+        return _P_ControlResult(_v.seq, _v.result) + (b"".join(_encode_tlvs(_v.answer, 'answer', _K_answers)) if _v.answer or _v.answer != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, ControlResult, _R_ControlResult)
 
@@ -222,7 +216,7 @@ def decode_ClockSet(_b: _Any, _o: int, _e: int) -> ClockSet:
 
 def encode_ClockSet(_v: ClockSet) -> bytes:
     try:
-        return _P_ClockSet(_v.now) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        return _P_ClockSet(_v.now) + (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, ClockSet, _R_ClockSet)
 
@@ -253,7 +247,7 @@ def decode_ClockAnswer(_b: _Any, _o: int, _e: int) -> ClockAnswer:
 
 def encode_ClockAnswer(_v: ClockAnswer) -> bytes:
     try:
-        return _P_ClockAnswer(_v.now, _v.next) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        return _P_ClockAnswer(_v.now, _v.next) + (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, ClockAnswer, _R_ClockAnswer)
 
@@ -266,24 +260,21 @@ class Log(_Struct, frozen=True, gc=False):
     extensions: tuple[_Tlv, ...] = ()
 
 
-_S_Log = _Packer('<B')
+_S_Log = _Packer('<BH')
 _U_Log, _P_Log = _S_Log.unpack_from, _S_Log.pack
 _R_Log = (
     _Item('severity', 0, 1, 0, 255),
+    _Item('text', 1, 2, 0, 1024, counts='blob'),
 )
 
 
 def decode_Log(_b: _Any, _o: int, _e: int) -> Log:
-    if _e - _o < 1:
+    if _e - _o < 3:
         raise _run_fault(_b, _o, _e, _R_Log)
-    severity, = _U_Log(_b, _o)
-    _o += 1
-    if _e - _o < 2:
-        raise _short('text', _o, _e, 2)
-    _n = _b[_o] | _b[_o + 1] << 8
-    if not _n <= 1024:
-        raise _cap('text', _o, _n, 0, 1024)
-    _o += 2
+    severity, _n = _U_Log(_b, _o)
+    if _n > 1024:
+        raise _run_fault(_b, _o, _e, _R_Log)
+    _o += 3
     if _e - _o < _n:
         raise _short('text', _o, _e, _n)
     text = bytes(_b[_o : _o + _n])
@@ -293,6 +284,8 @@ def decode_Log(_b: _Any, _o: int, _e: int) -> Log:
 
 def encode_Log(_v: Log) -> bytes:
     try:
-        return _P_Log(_v.severity) + _counted(_v.text, 'text', 2, 0, 1024) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        if type(_v.text) is not bytes and _odd(_v.text) or len(_v.text) > 1024:
+            _refuse(_v, Log, _R_Log)
+        return _P_Log(_v.severity, len(_v.text)) + _v.text + (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, Log, _R_Log)

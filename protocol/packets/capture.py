@@ -6,17 +6,15 @@
 from struct import Struct as _Packer, error as _PackError
 from typing import Any as _Any
 from msgspec import Struct as _Struct
-from opalink.protocol.errors import DecodeError as _DecodeError
 from opalink.protocol.runtime import (
     Item as _Item,
     Tlv as _Tlv,
-    cap as _cap,
     decode_tlvs as _decode_tlvs,
-    encode_rows as _encode_rows,
     encode_tlvs as _encode_tlvs,
     refuse as _refuse,
+    rows_fault as _rows_fault,
     run_fault as _run_fault,
-    short as _short,
+    unlisted as _unlisted,
 )
 from opalink.protocol.packets.enums import (
     CfaPattern,
@@ -33,6 +31,7 @@ from opalink.protocol.packets.enums import (
 from opalink.protocol.packets.tlvs import (
     _K_extensions,
     _K_properties,
+    _N_properties,
 )
 
 
@@ -50,7 +49,7 @@ def decode_ModeTable(_b: _Any, _o: int, _e: int) -> ModeTable:
 
 def encode_ModeTable(_v: ModeTable) -> bytes:
     try:
-        return _encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b""
+        return (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, ModeTable, ())
 
@@ -96,15 +95,15 @@ def decode_SensorMode(_b: _Any, _o: int, _e: int) -> tuple[SensorMode, int]:
     if _e - _o < 28:
         raise _run_fault(_b, _o, _e, _R_SensorMode)
     mode, width, height, depth, cfa, pixel_format, codec, binning, line_period, readout_rows, min_frame_time, power, start_latency = _U_SensorMode(_b, _o)
-    if width < 1 or height < 1 or depth < 1 or binning < 1 or min_frame_time < 1:
+    if not width or not height or not depth or not binning or not min_frame_time:
         raise _run_fault(_b, _o, _e, _R_SensorMode)
     _o += 28
-    return SensorMode(mode, width, height, depth, _T_CfaPattern_8[cfa], _G_PixelFormat(pixel_format, pixel_format), _T_Compression_8[codec], binning, line_period, readout_rows, min_frame_time, power, start_latency), _o
+    return SensorMode(mode, width, height, depth, _T_CfaPattern_8[cfa], _G_PixelFormat[pixel_format], _T_Compression_8[codec], binning, line_period, readout_rows, min_frame_time, power, start_latency), _o
 
 
 def encode_SensorMode(_v: SensorMode) -> bytes:
     try:
-        if not 1 <= _v.width <= 65535 or not 1 <= _v.height <= 65535 or not 1 <= _v.depth <= 255 or not 1 <= _v.binning <= 255 or not 1 <= _v.min_frame_time <= 4294967295:
+        if not _v.width or not _v.height or not _v.depth or not _v.binning or not _v.min_frame_time:
             _refuse(_v, SensorMode, _R_SensorMode)
         return _P_SensorMode(_v.mode, _v.width, _v.height, _v.depth, _v.cfa, _v.pixel_format, _v.codec, _v.binning, _v.line_period, _v.readout_rows, _v.min_frame_time, _v.power, _v.start_latency)
     except (_PackError, TypeError, AttributeError):
@@ -118,31 +117,48 @@ class ModeTableResponse(_Struct, frozen=True, gc=False):
     extensions: tuple[_Tlv, ...] = ()
 
 
+_S_ModeTableResponse = _Packer('<B')
+_U_ModeTableResponse, _P_ModeTableResponse = _S_ModeTableResponse.unpack_from, _S_ModeTableResponse.pack
+_R_ModeTableResponse = (
+    _Item('modes', 0, 1, 1, 128, counts='rows'),
+)
 
 
 def decode_ModeTableResponse(_b: _Any, _o: int, _e: int) -> ModeTableResponse:
     if _e - _o < 1:
-        raise _short('modes', _o, _e, 1)
+        raise _run_fault(_b, _o, _e, _R_ModeTableResponse)
     _n = _b[_o]
     if not 1 <= _n <= 128:
-        raise _cap('modes', _o, _n, 1, 128)
+        raise _run_fault(_b, _o, _e, _R_ModeTableResponse)
     _o += 1
-    _rows_modes = []
-    for _i in range(_n):
-        try:
-            _row_modes, _o = decode_SensorMode(_b, _o, _e)
-        except _DecodeError as _error:
-            raise _error.under(f'modes[{_i}]') from None
-        _rows_modes.append(_row_modes)
+    _w = _o + _n * 28
+    if _w > _e:
+        raise _rows_fault(_b, _o, _e, _R_SensorMode, 'modes')
+    _rows_modes: list[SensorMode] = []
+    while _o < _w:
+        _modes_mode, _modes_width, _modes_height, _modes_depth, _modes_cfa, _modes_pixel_format, _modes_codec, _modes_binning, _modes_line_period, _modes_readout_rows, _modes_min_frame_time, _modes_power, _modes_start_latency = _U_SensorMode(_b, _o)
+        if not _modes_width or not _modes_height or not _modes_depth or not _modes_binning or not _modes_min_frame_time:
+            raise _run_fault(_b, _o, _e, _R_SensorMode).under(f'modes[{len(_rows_modes)}]')
+        _rows_modes.append(SensorMode(_modes_mode, _modes_width, _modes_height, _modes_depth, _T_CfaPattern_8[_modes_cfa], _G_PixelFormat[_modes_pixel_format], _T_Compression_8[_modes_codec], _modes_binning, _modes_line_period, _modes_readout_rows, _modes_min_frame_time, _modes_power, _modes_start_latency))
+        _o += 28
     modes = tuple(_rows_modes)
     return ModeTableResponse(modes, (() if _o == _e else _decode_tlvs(_b, _o, _e, 'extensions', _K_extensions)))
 
 
 def encode_ModeTableResponse(_v: ModeTableResponse) -> bytes:
     try:
-        return _encode_rows(_v.modes, 'modes', 1, 1, 128, encode_SensorMode) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        if not 1 <= len(_v.modes) <= 128:
+            _refuse(_v, ModeTableResponse, _R_ModeTableResponse, modes=encode_SensorMode)
+        _out = [_P_ModeTableResponse(len(_v.modes))]
+        for _row_modes in _v.modes:
+            if not _row_modes.width or not _row_modes.height or not _row_modes.depth or not _row_modes.binning or not _row_modes.min_frame_time:
+                raise TypeError  # _refuse finds it again
+            _out.append(_P_SensorMode(_row_modes.mode, _row_modes.width, _row_modes.height, _row_modes.depth, _row_modes.cfa, _row_modes.pixel_format, _row_modes.codec, _row_modes.binning, _row_modes.line_period, _row_modes.readout_rows, _row_modes.min_frame_time, _row_modes.power, _row_modes.start_latency))
+        if _v.extensions or _v.extensions != ():
+            _out += _encode_tlvs(_v.extensions, 'extensions', _K_extensions)
+        return b"".join(_out)
     except (_PackError, TypeError, AttributeError):
-        _refuse(_v, ModeTableResponse, ())
+        _refuse(_v, ModeTableResponse, _R_ModeTableResponse, modes=encode_SensorMode)
 
 
 class StreamSetup(_Struct, frozen=True, gc=False):
@@ -178,7 +194,7 @@ def decode_StreamSetup(_b: _Any, _o: int, _e: int) -> tuple[StreamSetup, int]:
     if _e - _o < 16:
         raise _run_fault(_b, _o, _e, _R_StreamSetup)
     mode, x, y, width, height, codec, compressed, weight, min_rate = _U_StreamSetup(_b, _o)
-    if weight < 1:
+    if not weight:
         raise _run_fault(_b, _o, _e, _R_StreamSetup)
     _o += 16
     return StreamSetup(mode, x, y, width, height, _T_Compression_8[codec], compressed, weight, min_rate), _o
@@ -186,7 +202,7 @@ def decode_StreamSetup(_b: _Any, _o: int, _e: int) -> tuple[StreamSetup, int]:
 
 def encode_StreamSetup(_v: StreamSetup) -> bytes:
     try:
-        if not 1 <= _v.weight <= 255:
+        if not _v.weight:
             _refuse(_v, StreamSetup, _R_StreamSetup)
         return _P_StreamSetup(_v.mode, _v.x, _v.y, _v.width, _v.height, _v.codec, _v.compressed, _v.weight, _v.min_rate)
     except (_PackError, TypeError, AttributeError):
@@ -202,43 +218,50 @@ class StreamConfigure(_Struct, frozen=True, gc=False):
     extensions: tuple[_Tlv, ...] = ()
 
 
-_S_StreamConfigure = _Packer('<B')
+_S_StreamConfigure = _Packer('<BB')
 _U_StreamConfigure, _P_StreamConfigure = _S_StreamConfigure.unpack_from, _S_StreamConfigure.pack
 _R_StreamConfigure = (
     _Item('spare', 0, 1, 0, 127, shift=1, bits=7),
     _Item('test_only', 0, 1, 0, 1, shift=0, bits=1),
+    _Item('streams', 1, 1, 0, 4, counts='rows'),
 )
 
 
 def decode_StreamConfigure(_b: _Any, _o: int, _e: int) -> StreamConfigure:
-    if _e - _o < 1:
+    if _e - _o < 2:
         raise _run_fault(_b, _o, _e, _R_StreamConfigure)
-    _w_flags, = _U_StreamConfigure(_b, _o)
-    _o += 1
-    if _e - _o < 1:
-        raise _short('streams', _o, _e, 1)
-    _n = _b[_o]
-    if not _n <= 4:
-        raise _cap('streams', _o, _n, 0, 4)
-    _o += 1
-    _rows_streams = []
-    for _i in range(_n):
-        try:
-            _row_streams, _o = decode_StreamSetup(_b, _o, _e)
-        except _DecodeError as _error:
-            raise _error.under(f'streams[{_i}]') from None
-        _rows_streams.append(_row_streams)
+    _w_flags, _n = _U_StreamConfigure(_b, _o)
+    if _n > 4:
+        raise _run_fault(_b, _o, _e, _R_StreamConfigure)
+    _o += 2
+    _w = _o + _n * 16
+    if _w > _e:
+        raise _rows_fault(_b, _o, _e, _R_StreamSetup, 'streams')
+    _rows_streams: list[StreamSetup] = []
+    while _o < _w:
+        _streams_mode, _streams_x, _streams_y, _streams_width, _streams_height, _streams_codec, _streams_compressed, _streams_weight, _streams_min_rate = _U_StreamSetup(_b, _o)
+        if not _streams_weight:
+            raise _run_fault(_b, _o, _e, _R_StreamSetup).under(f'streams[{len(_rows_streams)}]')
+        _rows_streams.append(StreamSetup(_streams_mode, _streams_x, _streams_y, _streams_width, _streams_height, _T_Compression_8[_streams_codec], _streams_compressed, _streams_weight, _streams_min_rate))
+        _o += 16
     streams = tuple(_rows_streams)
     return StreamConfigure(_w_flags >> 1, _w_flags & 1, streams, (() if _o == _e else _decode_tlvs(_b, _o, _e, 'extensions', _K_extensions)))
 
 
 def encode_StreamConfigure(_v: StreamConfigure) -> bytes:
     try:
-        if _v.spare >> 7 or _v.test_only >> 1:
-            _refuse(_v, StreamConfigure, _R_StreamConfigure)
-        return _P_StreamConfigure(_v.spare << 1 | _v.test_only) + _encode_rows(_v.streams, 'streams', 1, 0, 4, encode_StreamSetup) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        if _v.test_only > 1 or not _v.streams and _v.streams != () and _unlisted(_v.streams) or len(_v.streams) > 4:
+            _refuse(_v, StreamConfigure, _R_StreamConfigure, streams=encode_StreamSetup)
+        _out = [_P_StreamConfigure(_v.spare << 1 | _v.test_only, len(_v.streams))]
+        for _row_streams in _v.streams:
+            if not _row_streams.weight:
+                raise TypeError  # _refuse finds it again
+            _out.append(_P_StreamSetup(_row_streams.mode, _row_streams.x, _row_streams.y, _row_streams.width, _row_streams.height, _row_streams.codec, _row_streams.compressed, _row_streams.weight, _row_streams.min_rate))
+        if _v.extensions or _v.extensions != ():
+            _out += _encode_tlvs(_v.extensions, 'extensions', _K_extensions)
+        return b"".join(_out)
     except (_PackError, TypeError, AttributeError):
-        _refuse(_v, StreamConfigure, _R_StreamConfigure)
+        _refuse(_v, StreamConfigure, _R_StreamConfigure, streams=encode_StreamSetup)
 
 
 class StreamConfigureResponse(_Struct, frozen=True, gc=False):
@@ -252,43 +275,52 @@ class StreamConfigureResponse(_Struct, frozen=True, gc=False):
     extensions: tuple[_Tlv, ...] = ()
 
 
-_S_StreamConfigureResponse = _Packer('<IHII')
+_S_StreamConfigureResponse = _Packer('<IHIIB')
 _U_StreamConfigureResponse, _P_StreamConfigureResponse = _S_StreamConfigureResponse.unpack_from, _S_StreamConfigureResponse.pack
 _R_StreamConfigureResponse = (
     _Item('bandwidth', 0, 4, 0, 4294967295),
     _Item('power', 4, 2, 0, 65535),
     _Item('latency', 6, 4, 0, 4294967295),
     _Item('memory', 10, 4, 0, 4294967295),
+    _Item('streams', 14, 1, 0, 4, counts='rows'),
 )
 
 
 def decode_StreamConfigureResponse(_b: _Any, _o: int, _e: int) -> StreamConfigureResponse:
-    if _e - _o < 14:
+    if _e - _o < 15:
         raise _run_fault(_b, _o, _e, _R_StreamConfigureResponse)
-    bandwidth, power, latency, memory = _U_StreamConfigureResponse(_b, _o)
-    _o += 14
-    if _e - _o < 1:
-        raise _short('streams', _o, _e, 1)
-    _n = _b[_o]
-    if not _n <= 4:
-        raise _cap('streams', _o, _n, 0, 4)
-    _o += 1
-    _rows_streams = []
-    for _i in range(_n):
-        try:
-            _row_streams, _o = decode_StreamSetup(_b, _o, _e)
-        except _DecodeError as _error:
-            raise _error.under(f'streams[{_i}]') from None
-        _rows_streams.append(_row_streams)
+    bandwidth, power, latency, memory, _n = _U_StreamConfigureResponse(_b, _o)
+    if _n > 4:
+        raise _run_fault(_b, _o, _e, _R_StreamConfigureResponse)
+    _o += 15
+    _w = _o + _n * 16
+    if _w > _e:
+        raise _rows_fault(_b, _o, _e, _R_StreamSetup, 'streams')
+    _rows_streams: list[StreamSetup] = []
+    while _o < _w:
+        _streams_mode, _streams_x, _streams_y, _streams_width, _streams_height, _streams_codec, _streams_compressed, _streams_weight, _streams_min_rate = _U_StreamSetup(_b, _o)
+        if not _streams_weight:
+            raise _run_fault(_b, _o, _e, _R_StreamSetup).under(f'streams[{len(_rows_streams)}]')
+        _rows_streams.append(StreamSetup(_streams_mode, _streams_x, _streams_y, _streams_width, _streams_height, _T_Compression_8[_streams_codec], _streams_compressed, _streams_weight, _streams_min_rate))
+        _o += 16
     streams = tuple(_rows_streams)
     return StreamConfigureResponse(bandwidth, power, latency, memory, streams, (() if _o == _e else _decode_tlvs(_b, _o, _e, 'extensions', _K_extensions)))
 
 
 def encode_StreamConfigureResponse(_v: StreamConfigureResponse) -> bytes:
     try:
-        return _P_StreamConfigureResponse(_v.bandwidth, _v.power, _v.latency, _v.memory) + _encode_rows(_v.streams, 'streams', 1, 0, 4, encode_StreamSetup) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        if not _v.streams and _v.streams != () and _unlisted(_v.streams) or len(_v.streams) > 4:
+            _refuse(_v, StreamConfigureResponse, _R_StreamConfigureResponse, streams=encode_StreamSetup)
+        _out = [_P_StreamConfigureResponse(_v.bandwidth, _v.power, _v.latency, _v.memory, len(_v.streams))]
+        for _row_streams in _v.streams:
+            if not _row_streams.weight:
+                raise TypeError  # _refuse finds it again
+            _out.append(_P_StreamSetup(_row_streams.mode, _row_streams.x, _row_streams.y, _row_streams.width, _row_streams.height, _row_streams.codec, _row_streams.compressed, _row_streams.weight, _row_streams.min_rate))
+        if _v.extensions or _v.extensions != ():
+            _out += _encode_tlvs(_v.extensions, 'extensions', _K_extensions)
+        return b"".join(_out)
     except (_PackError, TypeError, AttributeError):
-        _refuse(_v, StreamConfigureResponse, _R_StreamConfigureResponse)
+        _refuse(_v, StreamConfigureResponse, _R_StreamConfigureResponse, streams=encode_StreamSetup)
 
 
 class StreamControl(_Struct, frozen=True, gc=False):
@@ -321,7 +353,7 @@ def encode_StreamControl(_v: StreamControl) -> bytes:
     try:
         if not 1 <= _v.mask <= 15:
             _refuse(_v, StreamControl, _R_StreamControl)
-        return _P_StreamControl(_v.op, _v.mask) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        return _P_StreamControl(_v.op, _v.mask) + (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, StreamControl, _R_StreamControl)
 
@@ -350,7 +382,7 @@ def decode_StreamControlResponse(_b: _Any, _o: int, _e: int) -> StreamControlRes
 
 def encode_StreamControlResponse(_v: StreamControlResponse) -> bytes:
     try:
-        return _P_StreamControlResponse(_v.last_frame) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        return _P_StreamControlResponse(_v.last_frame) + (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, StreamControlResponse, _R_StreamControlResponse)
 
@@ -381,17 +413,17 @@ def decode_CaptureQueue(_b: _Any, _o: int, _e: int) -> CaptureQueue:
     if _e - _o < 17:
         raise _run_fault(_b, _o, _e, _R_CaptureQueue)
     request, mask, frames, deadline, plan = _U_CaptureQueue(_b, _o)
-    if request < 1 or not 1 <= mask <= 15:
+    if not request or not 1 <= mask <= 15:
         raise _run_fault(_b, _o, _e, _R_CaptureQueue)
     _o += 17
-    return CaptureQueue(request, mask, frames, deadline, plan, (() if _o == _e else _decode_tlvs(_b, _o, _e, 'settings', _K_properties)))
+    return CaptureQueue(request, mask, frames, deadline, plan, (() if _o == _e else _decode_tlvs(_b, _o, _e, 'settings', _K_properties, _N_properties)))
 
 
 def encode_CaptureQueue(_v: CaptureQueue) -> bytes:
     try:
-        if not 1 <= _v.request <= 4294967295 or not 1 <= _v.mask <= 15:
+        if not _v.request or not 1 <= _v.mask <= 15:
             _refuse(_v, CaptureQueue, _R_CaptureQueue)
-        return _P_CaptureQueue(_v.request, _v.mask, _v.frames, _v.deadline, _v.plan) + (_encode_tlvs(_v.settings, 'settings', _K_properties) if _v.settings != () else b"")
+        return _P_CaptureQueue(_v.request, _v.mask, _v.frames, _v.deadline, _v.plan) + (b"".join(_encode_tlvs(_v.settings, 'settings', _K_properties, _N_properties)) if _v.settings or _v.settings != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, CaptureQueue, _R_CaptureQueue)
 
@@ -413,7 +445,7 @@ _R_CaptureQueueResponse = (
 def decode_CaptureQueueResponse(_b: _Any, _o: int, _e: int) -> CaptureQueueResponse:
     if _e - _o < 1:
         raise _run_fault(_b, _o, _e, _R_CaptureQueueResponse)
-    queued, = _U_CaptureQueueResponse(_b, _o)
+    queued = _b[_o]
     if queued > 16:
         raise _run_fault(_b, _o, _e, _R_CaptureQueueResponse)
     _o += 1
@@ -424,7 +456,7 @@ def encode_CaptureQueueResponse(_v: CaptureQueueResponse) -> bytes:
     try:
         if _v.queued > 16:
             _refuse(_v, CaptureQueueResponse, _R_CaptureQueueResponse)
-        return _P_CaptureQueueResponse(_v.queued) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        return _P_CaptureQueueResponse(_v.queued) + (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, CaptureQueueResponse, _R_CaptureQueueResponse)
 
@@ -446,7 +478,7 @@ _R_Flush = (
 def decode_Flush(_b: _Any, _o: int, _e: int) -> Flush:
     if _e - _o < 1:
         raise _run_fault(_b, _o, _e, _R_Flush)
-    mask, = _U_Flush(_b, _o)
+    mask = _b[_o]
     if not 1 <= mask <= 15:
         raise _run_fault(_b, _o, _e, _R_Flush)
     _o += 1
@@ -457,7 +489,7 @@ def encode_Flush(_v: Flush) -> bytes:
     try:
         if not 1 <= _v.mask <= 15:
             _refuse(_v, Flush, _R_Flush)
-        return _P_Flush(_v.mask) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        return _P_Flush(_v.mask) + (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, Flush, _R_Flush)
 
@@ -488,7 +520,7 @@ def decode_FlushResponse(_b: _Any, _o: int, _e: int) -> FlushResponse:
 
 def encode_FlushResponse(_v: FlushResponse) -> bytes:
     try:
-        return _P_FlushResponse(_v.last_request, _v.last_frame) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        return _P_FlushResponse(_v.last_request, _v.last_frame) + (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, FlushResponse, _R_FlushResponse)
 
@@ -522,7 +554,7 @@ def decode_PlanStep(_b: _Any, _o: int, _e: int) -> tuple[PlanStep, int]:
     if _e - _o < 19:
         raise _run_fault(_b, _o, _e, _R_PlanStep)
     exposure, gain, focus, aperture, neutral_density, _w_light = _U_PlanStep(_b, _o)
-    if exposure < 1 or gain < 1:
+    if not exposure or not gain:
         raise _run_fault(_b, _o, _e, _R_PlanStep)
     _o += 19
     return PlanStep(exposure, gain, focus, aperture, neutral_density, _w_light >> 1, _w_light & 1), _o
@@ -530,7 +562,7 @@ def decode_PlanStep(_b: _Any, _o: int, _e: int) -> tuple[PlanStep, int]:
 
 def encode_PlanStep(_v: PlanStep) -> bytes:
     try:
-        if not 1 <= _v.exposure <= 18446744073709551615 or not 1 <= _v.gain <= 65535 or _v.spare >> 7 or _v.flash >> 1:
+        if not _v.exposure or not _v.gain or _v.flash > 1:
             _refuse(_v, PlanStep, _R_PlanStep)
         return _P_PlanStep(_v.exposure, _v.gain, _v.focus, _v.aperture, _v.neutral_density, _v.spare << 1 | _v.flash)
     except (_PackError, TypeError, AttributeError):
@@ -545,44 +577,49 @@ class PlanSet(_Struct, frozen=True, gc=False):
     extensions: tuple[_Tlv, ...] = ()
 
 
-_S_PlanSet = _Packer('<H')
+_S_PlanSet = _Packer('<HB')
 _U_PlanSet, _P_PlanSet = _S_PlanSet.unpack_from, _S_PlanSet.pack
 _R_PlanSet = (
     _Item('plan', 0, 2, 1, 65535),
+    _Item('steps', 2, 1, 0, 32, counts='rows'),
 )
 
 
 def decode_PlanSet(_b: _Any, _o: int, _e: int) -> PlanSet:
-    if _e - _o < 2:
+    if _e - _o < 3:
         raise _run_fault(_b, _o, _e, _R_PlanSet)
-    plan, = _U_PlanSet(_b, _o)
-    if plan < 1:
+    plan, _n = _U_PlanSet(_b, _o)
+    if not plan or _n > 32:
         raise _run_fault(_b, _o, _e, _R_PlanSet)
-    _o += 2
-    if _e - _o < 1:
-        raise _short('steps', _o, _e, 1)
-    _n = _b[_o]
-    if not _n <= 32:
-        raise _cap('steps', _o, _n, 0, 32)
-    _o += 1
-    _rows_steps = []
-    for _i in range(_n):
-        try:
-            _row_steps, _o = decode_PlanStep(_b, _o, _e)
-        except _DecodeError as _error:
-            raise _error.under(f'steps[{_i}]') from None
-        _rows_steps.append(_row_steps)
+    _o += 3
+    _w = _o + _n * 19
+    if _w > _e:
+        raise _rows_fault(_b, _o, _e, _R_PlanStep, 'steps')
+    _rows_steps: list[PlanStep] = []
+    while _o < _w:
+        _steps_exposure, _steps_gain, _steps_focus, _steps_aperture, _steps_neutral_density, _w__steps_light = _U_PlanStep(_b, _o)
+        if not _steps_exposure or not _steps_gain:
+            raise _run_fault(_b, _o, _e, _R_PlanStep).under(f'steps[{len(_rows_steps)}]')
+        _rows_steps.append(PlanStep(_steps_exposure, _steps_gain, _steps_focus, _steps_aperture, _steps_neutral_density, _w__steps_light >> 1, _w__steps_light & 1))
+        _o += 19
     steps = tuple(_rows_steps)
     return PlanSet(plan, steps, (() if _o == _e else _decode_tlvs(_b, _o, _e, 'extensions', _K_extensions)))
 
 
 def encode_PlanSet(_v: PlanSet) -> bytes:
     try:
-        if not 1 <= _v.plan <= 65535:
-            _refuse(_v, PlanSet, _R_PlanSet)
-        return _P_PlanSet(_v.plan) + _encode_rows(_v.steps, 'steps', 1, 0, 32, encode_PlanStep) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        if not _v.plan or not _v.steps and _v.steps != () and _unlisted(_v.steps) or len(_v.steps) > 32:
+            _refuse(_v, PlanSet, _R_PlanSet, steps=encode_PlanStep)
+        _out = [_P_PlanSet(_v.plan, len(_v.steps))]
+        for _row_steps in _v.steps:
+            if not _row_steps.exposure or not _row_steps.gain or _row_steps.flash > 1:
+                raise TypeError  # _refuse finds it again
+            _out.append(_P_PlanStep(_row_steps.exposure, _row_steps.gain, _row_steps.focus, _row_steps.aperture, _row_steps.neutral_density, _row_steps.spare << 1 | _row_steps.flash))
+        if _v.extensions or _v.extensions != ():
+            _out += _encode_tlvs(_v.extensions, 'extensions', _K_extensions)
+        return b"".join(_out)
     except (_PackError, TypeError, AttributeError):
-        _refuse(_v, PlanSet, _R_PlanSet)
+        _refuse(_v, PlanSet, _R_PlanSet, steps=encode_PlanStep)
 
 
 class PlanSetResponse(_Struct, frozen=True, gc=False):
@@ -599,7 +636,7 @@ def decode_PlanSetResponse(_b: _Any, _o: int, _e: int) -> PlanSetResponse:
 
 def encode_PlanSetResponse(_v: PlanSetResponse) -> bytes:
     try:
-        return _encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b""
+        return (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, PlanSetResponse, ())
 
@@ -629,7 +666,7 @@ def decode_Region(_b: _Any, _o: int, _e: int) -> tuple[Region, int]:
     if _e - _o < 10:
         raise _run_fault(_b, _o, _e, _R_Region)
     x, y, width, height, compressed = _U_Region(_b, _o)
-    if width < 1 or height < 1:
+    if not width or not height:
         raise _run_fault(_b, _o, _e, _R_Region)
     _o += 10
     return Region(x, y, width, height, compressed), _o
@@ -637,7 +674,7 @@ def decode_Region(_b: _Any, _o: int, _e: int) -> tuple[Region, int]:
 
 def encode_Region(_v: Region) -> bytes:
     try:
-        if not 1 <= _v.width <= 65535 or not 1 <= _v.height <= 65535:
+        if not _v.width or not _v.height:
             _refuse(_v, Region, _R_Region)
         return _P_Region(_v.x, _v.y, _v.width, _v.height, _v.compressed)
     except (_PackError, TypeError, AttributeError):
@@ -652,44 +689,49 @@ class RoiSet(_Struct, frozen=True, gc=False):
     extensions: tuple[_Tlv, ...] = ()
 
 
-_S_RoiSet = _Packer('<B')
+_S_RoiSet = _Packer('<BB')
 _U_RoiSet, _P_RoiSet = _S_RoiSet.unpack_from, _S_RoiSet.pack
 _R_RoiSet = (
     _Item('stream', 0, 1, 0, 3),
+    _Item('regions', 1, 1, 0, 16, counts='rows'),
 )
 
 
 def decode_RoiSet(_b: _Any, _o: int, _e: int) -> RoiSet:
-    if _e - _o < 1:
+    if _e - _o < 2:
         raise _run_fault(_b, _o, _e, _R_RoiSet)
-    stream, = _U_RoiSet(_b, _o)
-    if stream > 3:
+    stream, _n = _U_RoiSet(_b, _o)
+    if stream > 3 or _n > 16:
         raise _run_fault(_b, _o, _e, _R_RoiSet)
-    _o += 1
-    if _e - _o < 1:
-        raise _short('regions', _o, _e, 1)
-    _n = _b[_o]
-    if not _n <= 16:
-        raise _cap('regions', _o, _n, 0, 16)
-    _o += 1
-    _rows_regions = []
-    for _i in range(_n):
-        try:
-            _row_regions, _o = decode_Region(_b, _o, _e)
-        except _DecodeError as _error:
-            raise _error.under(f'regions[{_i}]') from None
-        _rows_regions.append(_row_regions)
+    _o += 2
+    _w = _o + _n * 10
+    if _w > _e:
+        raise _rows_fault(_b, _o, _e, _R_Region, 'regions')
+    _rows_regions: list[Region] = []
+    while _o < _w:
+        _regions_x, _regions_y, _regions_width, _regions_height, _regions_compressed = _U_Region(_b, _o)
+        if not _regions_width or not _regions_height:
+            raise _run_fault(_b, _o, _e, _R_Region).under(f'regions[{len(_rows_regions)}]')
+        _rows_regions.append(Region(_regions_x, _regions_y, _regions_width, _regions_height, _regions_compressed))
+        _o += 10
     regions = tuple(_rows_regions)
     return RoiSet(stream, regions, (() if _o == _e else _decode_tlvs(_b, _o, _e, 'extensions', _K_extensions)))
 
 
 def encode_RoiSet(_v: RoiSet) -> bytes:
     try:
-        if _v.stream > 3:
-            _refuse(_v, RoiSet, _R_RoiSet)
-        return _P_RoiSet(_v.stream) + _encode_rows(_v.regions, 'regions', 1, 0, 16, encode_Region) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        if _v.stream > 3 or not _v.regions and _v.regions != () and _unlisted(_v.regions) or len(_v.regions) > 16:
+            _refuse(_v, RoiSet, _R_RoiSet, regions=encode_Region)
+        _out = [_P_RoiSet(_v.stream, len(_v.regions))]
+        for _row_regions in _v.regions:
+            if not _row_regions.width or not _row_regions.height:
+                raise TypeError  # _refuse finds it again
+            _out.append(_P_Region(_row_regions.x, _row_regions.y, _row_regions.width, _row_regions.height, _row_regions.compressed))
+        if _v.extensions or _v.extensions != ():
+            _out += _encode_tlvs(_v.extensions, 'extensions', _K_extensions)
+        return b"".join(_out)
     except (_PackError, TypeError, AttributeError):
-        _refuse(_v, RoiSet, _R_RoiSet)
+        _refuse(_v, RoiSet, _R_RoiSet, regions=encode_Region)
 
 
 class RoiSetResponse(_Struct, frozen=True, gc=False):
@@ -706,7 +748,7 @@ def decode_RoiSetResponse(_b: _Any, _o: int, _e: int) -> RoiSetResponse:
 
 def encode_RoiSetResponse(_v: RoiSetResponse) -> bytes:
     try:
-        return _encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b""
+        return (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, RoiSetResponse, ())
 
@@ -737,7 +779,7 @@ def decode_TestPattern(_b: _Any, _o: int, _e: int) -> TestPattern:
 
 def encode_TestPattern(_v: TestPattern) -> bytes:
     try:
-        return _P_TestPattern(_v.kind, _v.seed) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        return _P_TestPattern(_v.kind, _v.seed) + (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, TestPattern, _R_TestPattern)
 
@@ -756,7 +798,7 @@ def decode_TestPatternResponse(_b: _Any, _o: int, _e: int) -> TestPatternRespons
 
 def encode_TestPatternResponse(_v: TestPatternResponse) -> bytes:
     try:
-        return _encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b""
+        return (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, TestPatternResponse, ())
 
@@ -793,6 +835,6 @@ def decode_BufferStatus(_b: _Any, _o: int, _e: int) -> BufferStatus:
 
 def encode_BufferStatus(_v: BufferStatus) -> bytes:
     try:
-        return _P_BufferStatus(_v.total, _v.used, _v.frames, _v.oldest, _v.lost) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        return _P_BufferStatus(_v.total, _v.used, _v.frames, _v.oldest, _v.lost) + (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, BufferStatus, _R_BufferStatus)

@@ -11,13 +11,14 @@ from opalink.protocol.errors import DecodeError as _DecodeError
 from opalink.protocol.runtime import (
     Buffer as _Buffer,
     Item as _Item,
-    bad_crc as _bad_crc,
+    bit_fields as _bit_fields,
+    by_code as _by_code,
     checked as _checked,
-    long as _long,
+    misframed as _misframed,
     refuse as _refuse,
+    refuse_packet as _refuse_packet,
     run_fault as _run_fault,
     run_short as _run_short,
-    short as _short,
     total as _total,
 )
 from opalink.protocol.packets.bodies import (
@@ -165,6 +166,7 @@ from opalink.protocol.packets.frame import (
     encode_StoreList,
     encode_StoreListResponse,
     encode_StoredFrame,
+    split_FrameBlock,
 )
 from opalink.protocol.packets.lens import (
     ControlEvent,
@@ -369,6 +371,9 @@ from opalink.protocol.packets.management import (
     encode_StateGetResponse,
     encode_Vendor,
     encode_VendorResponse,
+    split_DescReadResponse,
+    split_Vendor,
+    split_VendorResponse,
 )
 from opalink.protocol.packets.power import (
     PinTest,
@@ -507,6 +512,9 @@ from opalink.protocol.packets.security import (
     encode_Spdm,
     encode_SpdmResponse,
     encode_TrustPolicy,
+    split_FwPullResponse,
+    split_Spdm,
+    split_SpdmResponse,
 )
 from opalink.protocol.packets.shared import (
     decode_MachineReport,
@@ -668,8 +676,15 @@ from opalink.protocol.packets.tlvs import (
 )
 
 
-_T_PacketType_8 = _total(PacketType, 8)
-_T_Status_8 = _total(Status, 8)
+_P_crc32c = _Packer('<I').pack
+# What the CRC of anything with its own CRC behind it comes to.
+_RESIDUE_crc32c = _crc32.iscsi(_crc32.iscsi(b"").to_bytes(4, "little"))
+
+
+_P_crc16 = _Packer('<H').pack
+
+
+_T_PacketType_8, _T_Status_8 = _total(PacketType, 8), _total(Status, 8)
 _T_VirtualChannel_4 = _total(VirtualChannel, 4)
 
 
@@ -705,186 +720,200 @@ _R_Packet = (
     _Item('txn', 6, 2, 0, 65535),
     _Item('t_ns', 8, 8, 0, 18446744073709551615),
 )
+_F_Packet_ver_flags = _bit_fields((3, 1), (2, 1), (1, 1), (0, 1))
+_F_Packet_chan = _bit_fields((4, 4, _T_VirtualChannel_4), (0, 4))
 
-_DECODERS: dict[int, tuple[str, _Any]] = {
-    7: ("BEACON.event", decode_Beacon),
-    8: ("TRAIN_REQ.request", decode_TrainReq),
-    9: ("TRAIN_REQ.response", decode_TrainReqResponse),
-    10: ("TRAIN_REQ.error", decode_Refusal),
-    15: ("TRAIN_STATUS.event", decode_TrainStatus),
-    16: ("LINK_PARAMS.request", decode_LinkParams),
-    17: ("LINK_PARAMS.response", decode_LinkParamsResponse),
-    18: ("LINK_PARAMS.error", decode_Refusal),
-    20: ("VC_RESYNC.request", decode_VcResync),
-    21: ("VC_RESYNC.response", decode_VcResyncResponse),
-    22: ("VC_RESYNC.error", decode_Refusal),
-    27: ("LINK_EVENT.event", decode_LinkEvent),
-    28: ("COUNTERS_GET.request", decode_CountersGet),
-    29: ("COUNTERS_GET.response", decode_CountersGetResponse),
-    30: ("COUNTERS_GET.error", decode_Refusal),
-    32: ("MARGIN.request", decode_Margin),
-    33: ("MARGIN.response", decode_MarginResponse),
-    34: ("MARGIN.error", decode_Refusal),
-    48: ("BERT_RUN.request", decode_BertRun),
-    49: ("BERT_RUN.response", decode_BertRunResponse),
-    50: ("BERT_RUN.error", decode_Refusal),
-    36: ("RETRAIN_REQ.request", decode_RetrainReq),
-    37: ("RETRAIN_REQ.response", decode_RetrainReqResponse),
-    38: ("RETRAIN_REQ.error", decode_Refusal),
-    40: ("LINK_PM.request", decode_LinkPm),
-    41: ("LINK_PM.response", decode_LinkPmResponse),
-    42: ("LINK_PM.error", decode_Refusal),
-    44: ("LASER_SAFETY.request", decode_LaserSafety),
-    45: ("LASER_SAFETY.response", decode_LaserSafetyResponse),
-    46: ("LASER_SAFETY.error", decode_Refusal),
-    64: ("HELLO.request", decode_Hello),
-    65: ("HELLO.response", decode_HelloResponse),
-    66: ("HELLO.error", decode_Refusal),
-    68: ("DESC_READ.request", decode_DescRead),
-    69: ("DESC_READ.response", decode_DescReadResponse),
-    70: ("DESC_READ.error", decode_Refusal),
-    75: ("DESC_CHANGED.event", decode_DescChanged),
-    79: ("STACK_REPORT.event", decode_StackReport),
-    80: ("PROP_DESC.request", decode_PropDesc),
-    81: ("PROP_DESC.response", decode_PropDescResponse),
-    82: ("PROP_DESC.error", decode_Refusal),
-    84: ("PROP_GET.request", decode_PropGet),
-    85: ("PROP_GET.response", decode_PropGetResponse),
-    86: ("PROP_GET.error", decode_Refusal),
-    88: ("PROP_SET.request", decode_PropSet),
-    89: ("PROP_SET.response", decode_PropSetResponse),
-    90: ("PROP_SET.error", decode_Refusal),
-    95: ("PROP_CHANGED.event", decode_PropChanged),
-    96: ("KEEPALIVE.request", decode_Keepalive),
-    97: ("KEEPALIVE.response", decode_KeepaliveResponse),
-    98: ("KEEPALIVE.error", decode_Refusal),
-    103: ("PENDING.event", decode_Pending),
-    104: ("CANCEL.request", decode_Cancel),
-    105: ("CANCEL.response", decode_CancelResponse),
-    106: ("CANCEL.error", decode_Refusal),
-    111: ("READY.event", decode_Ready),
-    115: ("FAULT_EVENT.event", decode_FaultEvent),
-    116: ("RESET.request", decode_Reset),
-    117: ("RESET.response", decode_ResetResponse),
-    118: ("RESET.error", decode_Refusal),
-    120: ("EJECT.request", decode_Eject),
-    121: ("EJECT.response", decode_EjectResponse),
-    122: ("EJECT.error", decode_Refusal),
-    127: ("SEAT_STATUS.event", decode_SeatStatus),
-    131: ("DETACH_NOTICE.event", decode_DetachNotice),
-    132: ("STATE_GET.request", decode_StateGet),
-    133: ("STATE_GET.response", decode_StateGetResponse),
-    134: ("STATE_GET.error", decode_Refusal),
-    188: ("VENDOR.request", decode_Vendor),
-    189: ("VENDOR.response", decode_VendorResponse),
-    190: ("VENDOR.error", decode_Refusal),
-    192: ("SPDM.request", decode_Spdm),
-    193: ("SPDM.response", decode_SpdmResponse),
-    194: ("SPDM.error", decode_Refusal),
-    199: ("TRUST_POLICY.event", decode_TrustPolicy),
-    204: ("FW_QUERY.request", decode_FwQuery),
-    205: ("FW_QUERY.response", decode_FwQueryResponse),
-    206: ("FW_QUERY.error", decode_Refusal),
-    208: ("FW_BEGIN.request", decode_FwBegin),
-    209: ("FW_BEGIN.response", decode_FwBeginResponse),
-    210: ("FW_BEGIN.error", decode_Refusal),
-    212: ("FW_PULL.request", decode_FwPull),
-    213: ("FW_PULL.response", decode_FwPullResponse),
-    214: ("FW_PULL.error", decode_Refusal),
-    219: ("FW_STATUS.event", decode_FwStatus),
-    220: ("FW_CONTROL.request", decode_FwControl),
-    221: ("FW_CONTROL.response", decode_FwControlResponse),
-    222: ("FW_CONTROL.error", decode_Refusal),
-    259: ("PWR_SOURCE_CAPS.event", decode_PwrSourceCaps),
-    260: ("PWR_SINK_CAPS.request", decode_PwrSinkCaps),
-    261: ("PWR_SINK_CAPS.response", decode_PwrSinkCapsResponse),
-    262: ("PWR_SINK_CAPS.error", decode_Refusal),
-    264: ("PWR_REQUEST.request", decode_PwrRequest),
-    265: ("PWR_REQUEST.response", decode_PwrRequestResponse),
-    266: ("PWR_REQUEST.error", decode_PwrRequestError),
-    271: ("PWR_READY.event", decode_PwrReady),
-    275: ("PWR_STATUS.event", decode_PwrStatus),
-    276: ("PWR_BUDGET.request", decode_PwrBudget),
-    277: ("PWR_BUDGET.response", decode_PwrBudgetResponse),
-    278: ("PWR_BUDGET.error", decode_Refusal),
-    280: ("PWR_RESERVE.request", decode_PwrReserve),
-    281: ("PWR_RESERVE.response", decode_PwrReserveResponse),
-    282: ("PWR_RESERVE.error", decode_Refusal),
-    287: ("PWR_FAULT.event", decode_PwrFault),
-    288: ("PIN_TEST.request", decode_PinTest),
-    289: ("PIN_TEST.response", decode_PinTestResponse),
-    290: ("PIN_TEST.error", decode_Refusal),
-    292: ("PWR_ROLE_SWAP.request", decode_PwrRoleSwap),
-    293: ("PWR_ROLE_SWAP.response", decode_PwrRoleSwapResponse),
-    294: ("PWR_ROLE_SWAP.error", decode_Refusal),
-    299: ("PWR_RESET.event", decode_PwrReset),
-    303: ("THERMAL_STATUS.event", decode_ThermalStatus),
-    320: ("TIME_SYNC.request", decode_TimeSync),
-    321: ("TIME_SYNC.response", decode_TimeSyncResponse),
-    322: ("TIME_SYNC.error", decode_Refusal),
-    327: ("TIME_STATUS.event", decode_TimeStatus),
-    328: ("TRIGGER_AT.request", decode_TriggerAt),
-    329: ("TRIGGER_AT.response", decode_TriggerAtResponse),
-    330: ("TRIGGER_AT.error", decode_Refusal),
-    335: ("TRIGGER_FIRED.event", decode_TriggerFired),
-    339: ("IMU_BATCH.event", decode_ImuBatch),
-    343: ("OIS_TARGET.event", decode_OisTarget),
-    347: ("OIS_SAMPLES.event", decode_OisSamples),
-    384: ("MODE_TABLE.request", decode_ModeTable),
-    385: ("MODE_TABLE.response", decode_ModeTableResponse),
-    386: ("MODE_TABLE.error", decode_Refusal),
-    388: ("STREAM_CONFIGURE.request", decode_StreamConfigure),
-    389: ("STREAM_CONFIGURE.response", decode_StreamConfigureResponse),
-    390: ("STREAM_CONFIGURE.error", decode_Refusal),
-    392: ("STREAM_CONTROL.request", decode_StreamControl),
-    393: ("STREAM_CONTROL.response", decode_StreamControlResponse),
-    394: ("STREAM_CONTROL.error", decode_Refusal),
-    396: ("CAPTURE_QUEUE.request", decode_CaptureQueue),
-    397: ("CAPTURE_QUEUE.response", decode_CaptureQueueResponse),
-    398: ("CAPTURE_QUEUE.error", decode_Refusal),
-    400: ("FLUSH.request", decode_Flush),
-    401: ("FLUSH.response", decode_FlushResponse),
-    402: ("FLUSH.error", decode_Refusal),
-    404: ("PLAN_SET.request", decode_PlanSet),
-    405: ("PLAN_SET.response", decode_PlanSetResponse),
-    406: ("PLAN_SET.error", decode_Refusal),
-    408: ("ROI_SET.request", decode_RoiSet),
-    409: ("ROI_SET.response", decode_RoiSetResponse),
-    410: ("ROI_SET.error", decode_Refusal),
-    412: ("TEST_PATTERN.request", decode_TestPattern),
-    413: ("TEST_PATTERN.response", decode_TestPatternResponse),
-    414: ("TEST_PATTERN.error", decode_Refusal),
-    419: ("BUFFER_STATUS.event", decode_BufferStatus),
-    451: ("FRAME_LEADER.event", decode_FrameLeader),
-    455: ("FRAME_BLOCK.event", decode_FrameBlock),
-    459: ("FRAME_TRAILER.event", decode_FrameTrailer),
-    460: ("BLOCK_NAK.request", decode_BlockNak),
-    461: ("BLOCK_NAK.response", decode_BlockNakResponse),
-    462: ("BLOCK_NAK.error", decode_Refusal),
-    464: ("FRAME_FETCH.request", decode_FrameFetch),
-    465: ("FRAME_FETCH.response", decode_FrameFetchResponse),
-    466: ("FRAME_FETCH.error", decode_Refusal),
-    471: ("PDAF_DATA.event", decode_PdafData),
-    475: ("STATS.event", decode_Stats),
-    476: ("STORE_LIST.request", decode_StoreList),
-    477: ("STORE_LIST.response", decode_StoreListResponse),
-    478: ("STORE_LIST.error", decode_Refusal),
-    480: ("FRAME_RELEASE.request", decode_FrameRelease),
-    481: ("FRAME_RELEASE.response", decode_FrameReleaseResponse),
-    482: ("FRAME_RELEASE.error", decode_Refusal),
-    512: ("FOCUS_MOVE.request", decode_FocusMove),
-    513: ("FOCUS_MOVE.response", decode_FocusMoveResponse),
-    514: ("FOCUS_MOVE.error", decode_Refusal),
-    519: ("FOCUS_STATE.event", decode_FocusState),
-    520: ("OPTIC_SET.request", decode_OpticSet),
-    521: ("OPTIC_SET.response", decode_OpticSetResponse),
-    522: ("OPTIC_SET.error", decode_Refusal),
-    527: ("LENS_STATE.event", decode_LensState),
-    531: ("CONTROL_EVENT.event", decode_ControlEvent),
-    532: ("CONTROL_OWNER.request", decode_ControlOwner),
-    533: ("CONTROL_OWNER.response", decode_ControlOwnerResponse),
-    534: ("CONTROL_OWNER.error", decode_Refusal),
-}
+
+def _as_it_is(_d: _Any) -> tuple[bytes, _Buffer]:
+    return b"", _checked(_d, "body", 0, 65535)
+
+
+_REQUESTS = _by_code({
+    2: ("TRAIN_REQ.request", decode_TrainReq),
+    4: ("LINK_PARAMS.request", decode_LinkParams),
+    5: ("VC_RESYNC.request", decode_VcResync),
+    7: ("COUNTERS_GET.request", decode_CountersGet),
+    8: ("MARGIN.request", decode_Margin),
+    12: ("BERT_RUN.request", decode_BertRun),
+    9: ("RETRAIN_REQ.request", decode_RetrainReq),
+    10: ("LINK_PM.request", decode_LinkPm),
+    11: ("LASER_SAFETY.request", decode_LaserSafety),
+    16: ("HELLO.request", decode_Hello),
+    17: ("DESC_READ.request", decode_DescRead),
+    20: ("PROP_DESC.request", decode_PropDesc),
+    21: ("PROP_GET.request", decode_PropGet),
+    22: ("PROP_SET.request", decode_PropSet),
+    24: ("KEEPALIVE.request", decode_Keepalive),
+    26: ("CANCEL.request", decode_Cancel),
+    29: ("RESET.request", decode_Reset),
+    30: ("EJECT.request", decode_Eject),
+    33: ("STATE_GET.request", decode_StateGet),
+    47: ("VENDOR.request", decode_Vendor),
+    48: ("SPDM.request", decode_Spdm),
+    51: ("FW_QUERY.request", decode_FwQuery),
+    52: ("FW_BEGIN.request", decode_FwBegin),
+    53: ("FW_PULL.request", decode_FwPull),
+    55: ("FW_CONTROL.request", decode_FwControl),
+    65: ("PWR_SINK_CAPS.request", decode_PwrSinkCaps),
+    66: ("PWR_REQUEST.request", decode_PwrRequest),
+    69: ("PWR_BUDGET.request", decode_PwrBudget),
+    70: ("PWR_RESERVE.request", decode_PwrReserve),
+    72: ("PIN_TEST.request", decode_PinTest),
+    73: ("PWR_ROLE_SWAP.request", decode_PwrRoleSwap),
+    80: ("TIME_SYNC.request", decode_TimeSync),
+    82: ("TRIGGER_AT.request", decode_TriggerAt),
+    96: ("MODE_TABLE.request", decode_ModeTable),
+    97: ("STREAM_CONFIGURE.request", decode_StreamConfigure),
+    98: ("STREAM_CONTROL.request", decode_StreamControl),
+    99: ("CAPTURE_QUEUE.request", decode_CaptureQueue),
+    100: ("FLUSH.request", decode_Flush),
+    101: ("PLAN_SET.request", decode_PlanSet),
+    102: ("ROI_SET.request", decode_RoiSet),
+    103: ("TEST_PATTERN.request", decode_TestPattern),
+    115: ("BLOCK_NAK.request", decode_BlockNak),
+    116: ("FRAME_FETCH.request", decode_FrameFetch),
+    119: ("STORE_LIST.request", decode_StoreList),
+    120: ("FRAME_RELEASE.request", decode_FrameRelease),
+    128: ("FOCUS_MOVE.request", decode_FocusMove),
+    130: ("OPTIC_SET.request", decode_OpticSet),
+    133: ("CONTROL_OWNER.request", decode_ControlOwner),
+})
+_RESPONSES = _by_code({
+    2: ("TRAIN_REQ.response", decode_TrainReqResponse),
+    4: ("LINK_PARAMS.response", decode_LinkParamsResponse),
+    5: ("VC_RESYNC.response", decode_VcResyncResponse),
+    7: ("COUNTERS_GET.response", decode_CountersGetResponse),
+    8: ("MARGIN.response", decode_MarginResponse),
+    12: ("BERT_RUN.response", decode_BertRunResponse),
+    9: ("RETRAIN_REQ.response", decode_RetrainReqResponse),
+    10: ("LINK_PM.response", decode_LinkPmResponse),
+    11: ("LASER_SAFETY.response", decode_LaserSafetyResponse),
+    16: ("HELLO.response", decode_HelloResponse),
+    17: ("DESC_READ.response", decode_DescReadResponse),
+    20: ("PROP_DESC.response", decode_PropDescResponse),
+    21: ("PROP_GET.response", decode_PropGetResponse),
+    22: ("PROP_SET.response", decode_PropSetResponse),
+    24: ("KEEPALIVE.response", decode_KeepaliveResponse),
+    26: ("CANCEL.response", decode_CancelResponse),
+    29: ("RESET.response", decode_ResetResponse),
+    30: ("EJECT.response", decode_EjectResponse),
+    33: ("STATE_GET.response", decode_StateGetResponse),
+    47: ("VENDOR.response", decode_VendorResponse),
+    48: ("SPDM.response", decode_SpdmResponse),
+    51: ("FW_QUERY.response", decode_FwQueryResponse),
+    52: ("FW_BEGIN.response", decode_FwBeginResponse),
+    53: ("FW_PULL.response", decode_FwPullResponse),
+    55: ("FW_CONTROL.response", decode_FwControlResponse),
+    65: ("PWR_SINK_CAPS.response", decode_PwrSinkCapsResponse),
+    66: ("PWR_REQUEST.response", decode_PwrRequestResponse),
+    69: ("PWR_BUDGET.response", decode_PwrBudgetResponse),
+    70: ("PWR_RESERVE.response", decode_PwrReserveResponse),
+    72: ("PIN_TEST.response", decode_PinTestResponse),
+    73: ("PWR_ROLE_SWAP.response", decode_PwrRoleSwapResponse),
+    80: ("TIME_SYNC.response", decode_TimeSyncResponse),
+    82: ("TRIGGER_AT.response", decode_TriggerAtResponse),
+    96: ("MODE_TABLE.response", decode_ModeTableResponse),
+    97: ("STREAM_CONFIGURE.response", decode_StreamConfigureResponse),
+    98: ("STREAM_CONTROL.response", decode_StreamControlResponse),
+    99: ("CAPTURE_QUEUE.response", decode_CaptureQueueResponse),
+    100: ("FLUSH.response", decode_FlushResponse),
+    101: ("PLAN_SET.response", decode_PlanSetResponse),
+    102: ("ROI_SET.response", decode_RoiSetResponse),
+    103: ("TEST_PATTERN.response", decode_TestPatternResponse),
+    115: ("BLOCK_NAK.response", decode_BlockNakResponse),
+    116: ("FRAME_FETCH.response", decode_FrameFetchResponse),
+    119: ("STORE_LIST.response", decode_StoreListResponse),
+    120: ("FRAME_RELEASE.response", decode_FrameReleaseResponse),
+    128: ("FOCUS_MOVE.response", decode_FocusMoveResponse),
+    130: ("OPTIC_SET.response", decode_OpticSetResponse),
+    133: ("CONTROL_OWNER.response", decode_ControlOwnerResponse),
+})
+_ERRORS = _by_code({
+    2: ("TRAIN_REQ.error", decode_Refusal),
+    4: ("LINK_PARAMS.error", decode_Refusal),
+    5: ("VC_RESYNC.error", decode_Refusal),
+    7: ("COUNTERS_GET.error", decode_Refusal),
+    8: ("MARGIN.error", decode_Refusal),
+    12: ("BERT_RUN.error", decode_Refusal),
+    9: ("RETRAIN_REQ.error", decode_Refusal),
+    10: ("LINK_PM.error", decode_Refusal),
+    11: ("LASER_SAFETY.error", decode_Refusal),
+    16: ("HELLO.error", decode_Refusal),
+    17: ("DESC_READ.error", decode_Refusal),
+    20: ("PROP_DESC.error", decode_Refusal),
+    21: ("PROP_GET.error", decode_Refusal),
+    22: ("PROP_SET.error", decode_Refusal),
+    24: ("KEEPALIVE.error", decode_Refusal),
+    26: ("CANCEL.error", decode_Refusal),
+    29: ("RESET.error", decode_Refusal),
+    30: ("EJECT.error", decode_Refusal),
+    33: ("STATE_GET.error", decode_Refusal),
+    47: ("VENDOR.error", decode_Refusal),
+    48: ("SPDM.error", decode_Refusal),
+    51: ("FW_QUERY.error", decode_Refusal),
+    52: ("FW_BEGIN.error", decode_Refusal),
+    53: ("FW_PULL.error", decode_Refusal),
+    55: ("FW_CONTROL.error", decode_Refusal),
+    65: ("PWR_SINK_CAPS.error", decode_Refusal),
+    66: ("PWR_REQUEST.error", decode_PwrRequestError),
+    69: ("PWR_BUDGET.error", decode_Refusal),
+    70: ("PWR_RESERVE.error", decode_Refusal),
+    72: ("PIN_TEST.error", decode_Refusal),
+    73: ("PWR_ROLE_SWAP.error", decode_Refusal),
+    80: ("TIME_SYNC.error", decode_Refusal),
+    82: ("TRIGGER_AT.error", decode_Refusal),
+    96: ("MODE_TABLE.error", decode_Refusal),
+    97: ("STREAM_CONFIGURE.error", decode_Refusal),
+    98: ("STREAM_CONTROL.error", decode_Refusal),
+    99: ("CAPTURE_QUEUE.error", decode_Refusal),
+    100: ("FLUSH.error", decode_Refusal),
+    101: ("PLAN_SET.error", decode_Refusal),
+    102: ("ROI_SET.error", decode_Refusal),
+    103: ("TEST_PATTERN.error", decode_Refusal),
+    115: ("BLOCK_NAK.error", decode_Refusal),
+    116: ("FRAME_FETCH.error", decode_Refusal),
+    119: ("STORE_LIST.error", decode_Refusal),
+    120: ("FRAME_RELEASE.error", decode_Refusal),
+    128: ("FOCUS_MOVE.error", decode_Refusal),
+    130: ("OPTIC_SET.error", decode_Refusal),
+    133: ("CONTROL_OWNER.error", decode_Refusal),
+})
+_EVENTS = _by_code({
+    1: ("BEACON.event", decode_Beacon),
+    3: ("TRAIN_STATUS.event", decode_TrainStatus),
+    6: ("LINK_EVENT.event", decode_LinkEvent),
+    18: ("DESC_CHANGED.event", decode_DescChanged),
+    19: ("STACK_REPORT.event", decode_StackReport),
+    23: ("PROP_CHANGED.event", decode_PropChanged),
+    25: ("PENDING.event", decode_Pending),
+    27: ("READY.event", decode_Ready),
+    28: ("FAULT_EVENT.event", decode_FaultEvent),
+    31: ("SEAT_STATUS.event", decode_SeatStatus),
+    32: ("DETACH_NOTICE.event", decode_DetachNotice),
+    49: ("TRUST_POLICY.event", decode_TrustPolicy),
+    54: ("FW_STATUS.event", decode_FwStatus),
+    64: ("PWR_SOURCE_CAPS.event", decode_PwrSourceCaps),
+    67: ("PWR_READY.event", decode_PwrReady),
+    68: ("PWR_STATUS.event", decode_PwrStatus),
+    71: ("PWR_FAULT.event", decode_PwrFault),
+    74: ("PWR_RESET.event", decode_PwrReset),
+    75: ("THERMAL_STATUS.event", decode_ThermalStatus),
+    81: ("TIME_STATUS.event", decode_TimeStatus),
+    83: ("TRIGGER_FIRED.event", decode_TriggerFired),
+    84: ("IMU_BATCH.event", decode_ImuBatch),
+    85: ("OIS_TARGET.event", decode_OisTarget),
+    86: ("OIS_SAMPLES.event", decode_OisSamples),
+    104: ("BUFFER_STATUS.event", decode_BufferStatus),
+    112: ("FRAME_LEADER.event", decode_FrameLeader),
+    113: ("FRAME_BLOCK.event", decode_FrameBlock),
+    114: ("FRAME_TRAILER.event", decode_FrameTrailer),
+    117: ("PDAF_DATA.event", decode_PdafData),
+    118: ("STATS.event", decode_Stats),
+    129: ("FOCUS_STATE.event", decode_FocusState),
+    131: ("LENS_STATE.event", decode_LensState),
+    132: ("CONTROL_EVENT.event", decode_ControlEvent),
+})
+# To the bytes of a payload, or to bytes and the raw data that comes after them.
 _ENCODERS: dict[type, _Any] = {
     Beacon: encode_Beacon,
     TrainReq: encode_TrainReq,
@@ -910,7 +939,7 @@ _ENCODERS: dict[type, _Any] = {
     Hello: encode_Hello,
     HelloResponse: encode_HelloResponse,
     DescRead: encode_DescRead,
-    DescReadResponse: encode_DescReadResponse,
+    DescReadResponse: split_DescReadResponse,
     DescChanged: encode_DescChanged,
     StackReport: encode_StackReport,
     PropDesc: encode_PropDesc,
@@ -935,17 +964,17 @@ _ENCODERS: dict[type, _Any] = {
     DetachNotice: encode_DetachNotice,
     StateGet: encode_StateGet,
     StateGetResponse: encode_StateGetResponse,
-    Vendor: encode_Vendor,
-    VendorResponse: encode_VendorResponse,
-    Spdm: encode_Spdm,
-    SpdmResponse: encode_SpdmResponse,
+    Vendor: split_Vendor,
+    VendorResponse: split_VendorResponse,
+    Spdm: split_Spdm,
+    SpdmResponse: split_SpdmResponse,
     TrustPolicy: encode_TrustPolicy,
     FwQuery: encode_FwQuery,
     FwQueryResponse: encode_FwQueryResponse,
     FwBegin: encode_FwBegin,
     FwBeginResponse: encode_FwBeginResponse,
     FwPull: encode_FwPull,
-    FwPullResponse: encode_FwPullResponse,
+    FwPullResponse: split_FwPullResponse,
     FwStatus: encode_FwStatus,
     FwControl: encode_FwControl,
     FwControlResponse: encode_FwControlResponse,
@@ -995,7 +1024,7 @@ _ENCODERS: dict[type, _Any] = {
     TestPatternResponse: encode_TestPatternResponse,
     BufferStatus: encode_BufferStatus,
     FrameLeader: encode_FrameLeader,
-    FrameBlock: encode_FrameBlock,
+    FrameBlock: split_FrameBlock,
     FrameTrailer: encode_FrameTrailer,
     BlockNak: encode_BlockNak,
     BlockNakResponse: encode_BlockNakResponse,
@@ -1017,6 +1046,9 @@ _ENCODERS: dict[type, _Any] = {
     ControlOwner: encode_ControlOwner,
     ControlOwnerResponse: encode_ControlOwnerResponse,
     Refusal: encode_Refusal,
+    bytes: _as_it_is,
+    bytearray: _as_it_is,
+    memoryview: _as_it_is,
 }
 # Where a value class belongs: its packet type, its form's place, its virtual channel.
 HOMES: dict[type, tuple[PacketType, int, VirtualChannel]] = {
@@ -1154,46 +1186,43 @@ HOMES: dict[type, tuple[PacketType, int, VirtualChannel]] = {
 
 
 def decode_Packet(data: _Any, *, crc: bool = True) -> Packet:
-    _b, _n = data, len(data)
+    _b = data
+    _n = len(_b)
     if _n < 16:
         raise _run_short(_n, _R_Packet)
     _w_ver_flags, type, _w_chan, status, length, txn, t_ns = _U_Packet(_b, 0)
     _e = 16 + length
-    if _n < _e:
-        raise _short("payload", 16, _n, length)
-    if _n < _e + 4:
-        raise _short("crc", _e, _n, 4)
-    if crc and (_computed := _crc32.iscsi(_b[:_e])) != (_found := int.from_bytes(_b[_e : _e + 4], "little")):
-        raise _bad_crc(_e, _found, _computed)
-    if _n > _e + 4:
-        raise _long(_e + 4, _n)
+    if _n != _e + 4 or crc and _crc32.iscsi(_b) != _RESIDUE_crc32c:
+        raise _misframed(_b, 16, _e, 4, _crc32.iscsi if crc else None)
     if (_w_ver_flags >> 4) != 1:
         raise _run_fault(_b, 0, _n, _R_Packet)
-    _entry = _DECODERS.get(type << 2 | ((status == 0 or status == 15) and 1 or 2 if _w_ver_flags >> 3 & 1 else 0 if txn else 3))
+    rsp, spare2, more, spare0 = _F_Packet_ver_flags[_w_ver_flags]
+    vc, instance = _F_Packet_chan[_w_chan]
+    if rsp:
+        _entry = _RESPONSES[type] if status == 0 or status == 15 else _ERRORS[type]
+    else:
+        _entry = _REQUESTS[type] if txn else _EVENTS[type]
     if _entry is None:
-        return Packet(_w_ver_flags >> 3 & 1, _w_ver_flags >> 2 & 1, _w_ver_flags >> 1 & 1, _w_ver_flags & 1, _T_PacketType_8[type], _T_VirtualChannel_4[_w_chan >> 4], _w_chan & 15, _T_Status_8[status], txn, t_ns, bytes(_b[16:_e]))
+        return Packet(rsp, spare2, more, spare0, _T_PacketType_8[type], vc, instance, _T_Status_8[status], txn, t_ns, bytes(_b[16:_e]))
     try:
-        return Packet(_w_ver_flags >> 3 & 1, _w_ver_flags >> 2 & 1, _w_ver_flags >> 1 & 1, _w_ver_flags & 1, _T_PacketType_8[type], _T_VirtualChannel_4[_w_chan >> 4], _w_chan & 15, _T_Status_8[status], txn, t_ns, _entry[1](_b, 16, _e))
+        return Packet(rsp, spare2, more, spare0, _T_PacketType_8[type], vc, instance, _T_Status_8[status], txn, t_ns, _entry[1](_b, 16, _e))
     except _DecodeError as _error:
-        _error.packet = Packet(_w_ver_flags >> 3 & 1, _w_ver_flags >> 2 & 1, _w_ver_flags >> 1 & 1, _w_ver_flags & 1, _T_PacketType_8[type], _T_VirtualChannel_4[_w_chan >> 4], _w_chan & 15, _T_Status_8[status], txn, t_ns, bytes(_b[16:_e]))
+        _error.packet = Packet(rsp, spare2, more, spare0, _T_PacketType_8[type], vc, instance, _T_Status_8[status], txn, t_ns, bytes(_b[16:_e]))
         raise _error.under(_entry[0]) from None
 
 
-def encode_Packet(_v: Packet) -> bytes:
+def encode_Packet(_v: Packet, *, crc: bool = True) -> bytes:
     try:
-        _body = _v.body
-    except AttributeError:
-        _refuse(_v, Packet, ())
-    _encode = _ENCODERS.get(type(_body))
-    _p: _Buffer = _checked(_body, "body", 0, 65535) if _encode is None else _encode(_body)
-    try:
-        if _v.rsp >> 1 or _v.spare2 >> 1 or _v.more >> 1 or _v.spare0 >> 1 or _v.vc >> 4 or _v.instance >> 4:
-            _refuse(_v, Packet, tuple(x for x in _R_Packet if x.name != "length"))
-        _m = _P_Packet(16 | _v.rsp << 3 | _v.spare2 << 2 | _v.more << 1 | _v.spare0, _v.type, _v.vc << 4 | _v.instance, _v.status, len(_p), _v.txn, _v.t_ns) + _p
-    except (_PackError, TypeError, AttributeError):
-        _checked(_p, "body", 0, 65535)
-        _refuse(_v, Packet, tuple(x for x in _R_Packet if x.name != "length"))
-    return _m + _crc32.iscsi(_m).to_bytes(4, "little")
+        _d: _Buffer = b""
+        _p = _ENCODERS[type(_v.body)](_v.body)
+        if type(_p) is tuple:
+            _p, _d = _p
+        if _v.rsp > 1 or _v.spare2 > 1 or _v.more > 1 or _v.spare0 > 1 or _v.instance > 15:
+            _refuse_packet(_v, Packet, _R_Packet, _ENCODERS)
+        _h = _P_Packet(16 | _v.rsp << 3 | _v.spare2 << 2 | _v.more << 1 | _v.spare0, _v.type, _v.vc << 4 | _v.instance, _v.status, len(_p) + len(_d), _v.txn, _v.t_ns)
+    except (_PackError, TypeError, AttributeError, KeyError):
+        _refuse_packet(_v, Packet, _R_Packet, _ENCODERS)
+    return b"".join((_h, _p, _d, _P_crc32c(_crc32.iscsi(_d, _crc32.iscsi(_h + _p))) if crc else b'\x00\x00\x00\x00'))
 
 
 class Flit(_Struct, frozen=True, gc=False):
@@ -1230,40 +1259,35 @@ _R_Flit = (
     _Item('credit_cum', 8, 2, 0, 65535),
     _Item('first_off', 10, 2, 0, 624),
 )
+_F_Flit_ctl = _bit_fields((6, 2, _T_AckKind_2), (4, 2, _T_FlitKind_2), (3, 1), (0, 3))
+_F_Flit_health = _bit_fields((4, 4), (0, 4))
 
 
 def decode_Flit(data: _Any, *, crc: bool = True) -> Flit:
-    _b, _n = data, len(data)
+    _b = data
+    _n = len(_b)
     if _n < 12:
         raise _run_short(_n, _R_Flit)
     seq, ack_seq, _w_ctl, vc, credit_vc, _w_health, credit_cum, first_off = _U_Flit(_b, 0)
     _e = 12 + 624
-    if _n < _e:
-        raise _short("payload", 12, _n, 624)
-    if _n < _e + 4:
-        raise _short("crc", _e, _n, 4)
-    if crc and (_computed := _crc32.iscsi(_b[:_e])) != (_found := int.from_bytes(_b[_e : _e + 4], "little")):
-        raise _bad_crc(_e, _found, _computed)
-    if _n > _e + 4:
-        raise _long(_e + 4, _n)
+    if _n != _e + 4 or crc and _crc32.iscsi(_b) != _RESIDUE_crc32c:
+        raise _misframed(_b, 12, _e, 4, _crc32.iscsi if crc else None)
     if (_w_health & 15) > 6 or first_off > 624:
         raise _run_fault(_b, 0, _n, _R_Flit)
-    return Flit(seq, ack_seq, _T_AckKind_2[_w_ctl >> 6], _T_FlitKind_2[_w_ctl >> 4 & 3], _w_ctl >> 3 & 1, _w_ctl & 7, vc, credit_vc, _w_health >> 4, _w_health & 15, credit_cum, first_off, _b[12:_e])
+    ack, kind, epoch, spare = _F_Flit_ctl[_w_ctl]
+    corrected, severity = _F_Flit_health[_w_health]
+    return Flit(seq, ack_seq, ack, kind, epoch, spare, vc, credit_vc, corrected, severity, credit_cum, first_off, _b[12:_e])
 
 
-def encode_Flit(_v: Flit) -> bytes:
+def encode_Flit(_v: Flit, *, crc: bool = True) -> bytes:
     try:
-        _p = _v.payload
-    except AttributeError:
-        _refuse(_v, Flit, ())
-    _p = _checked(_p, "payload", 624, 624)
-    try:
-        if _v.ack >> 2 or _v.kind >> 2 or _v.epoch >> 1 or _v.spare >> 3 or _v.corrected >> 4 or not 0 <= _v.severity <= 6 or _v.first_off > 624:
-            _refuse(_v, Flit, tuple(x for x in _R_Flit if x.name != "length"))
-        _m = _P_Flit(_v.seq, _v.ack_seq, _v.ack << 6 | _v.kind << 4 | _v.epoch << 3 | _v.spare, _v.vc, _v.credit_vc, _v.corrected << 4 | _v.severity, _v.credit_cum, _v.first_off) + _p
-    except (_PackError, TypeError, AttributeError):
-        _refuse(_v, Flit, tuple(x for x in _R_Flit if x.name != "length"))
-    return _m + _crc32.iscsi(_m).to_bytes(4, "little")
+        _d = _checked(_v.payload, "payload", 624, 624)
+        if _v.kind > 3 or _v.epoch > 1 or _v.spare > 7 or _v.severity > 6 or _v.first_off > 624:
+            _refuse(_v, Flit, _R_Flit)
+        _h = _P_Flit(_v.seq, _v.ack_seq, _v.ack << 6 | _v.kind << 4 | _v.epoch << 3 | _v.spare, _v.vc, _v.credit_vc, _v.corrected << 4 | _v.severity, _v.credit_cum, _v.first_off)
+    except (_PackError, TypeError, AttributeError, KeyError):
+        _refuse(_v, Flit, _R_Flit)
+    return b"".join((_h, _d, _P_crc32c(_crc32.iscsi(_d, _crc32.iscsi(_h))) if crc else b'\x00\x00\x00\x00'))
 
 
 class Sideband(_Struct, frozen=True, gc=False):
@@ -1281,37 +1305,28 @@ _R_Sideband = (
 
 
 def decode_Sideband(data: _Any, *, crc: bool = True) -> Sideband:
-    _b, _n = data, len(data)
+    _b = data
+    _n = len(_b)
     if _n < 4:
         raise _run_short(_n, _R_Sideband)
     sync, length = _U_Sideband(_b, 0)
     _e = 4 + length
-    if _n < _e:
-        raise _short("payload", 4, _n, length)
-    if _n < _e + 2:
-        raise _short("crc", _e, _n, 2)
-    if crc and (_computed := _crc16.ibm_3740(_b[:_e])) != (_found := int.from_bytes(_b[_e : _e + 2], "little")):
-        raise _bad_crc(_e, _found, _computed)
-    if _n > _e + 2:
-        raise _long(_e + 2, _n)
+    if _n != _e + 2 or crc and _crc16.ibm_3740(_b[:_e]) != int.from_bytes(_b[_e:], "little"):
+        raise _misframed(_b, 4, _e, 2, _crc16.ibm_3740 if crc else None)
     if sync != 23119 or not 20 <= length <= 1024:
         raise _run_fault(_b, 0, _n, _R_Sideband)
     return Sideband(_b[4:_e])
 
 
-def encode_Sideband(_v: Sideband) -> bytes:
+def encode_Sideband(_v: Sideband, *, crc: bool = True) -> bytes:
     try:
-        _p = _v.payload
-    except AttributeError:
-        _refuse(_v, Sideband, ())
-    _p = _checked(_p, "payload", 20, 1024)
-    try:
-        if not 20 <= len(_p) <= 1024:
-            _refuse(_v, Sideband, tuple(x for x in _R_Sideband if x.name != "length"))
-        _m = _P_Sideband(23119, len(_p)) + _p
-    except (_PackError, TypeError, AttributeError):
-        _refuse(_v, Sideband, tuple(x for x in _R_Sideband if x.name != "length"))
-    return _m + _crc16.ibm_3740(_m).to_bytes(2, "little")
+        _d = _checked(_v.payload, "payload", 20, 1024)
+        if not 20 <= len(_d) <= 1024:
+            _refuse(_v, Sideband, _R_Sideband)
+        _h = _P_Sideband(23119, len(_d))
+    except (_PackError, TypeError, AttributeError, KeyError):
+        _refuse(_v, Sideband, _R_Sideband)
+    return b"".join((_h, _d, _P_crc16(_crc16.ibm_3740(_d, _crc16.ibm_3740(_h))) if crc else b'\x00\x00'))
 
 
 class Record(_Struct, frozen=True, gc=False):
@@ -1337,36 +1352,33 @@ _R_Record = (
     _Item('spare2', 7, 1, 0, 255),
     _Item('time', 8, 8, 0, 18446744073709551615),
 )
+_F_Record_flags = _bit_fields((1, 7), (0, 1))
 
 
 def decode_Record(data: _Any) -> Record:
-    _b, _n = data, len(data)
+    _b = data
+    _n = len(_b)
     if _n < 16:
         raise _run_short(_n, _R_Record)
     length, kind, lane, _w_flags, spare2, time = _U_Record(_b, 0)
     _e = 16 + length
-    if _n < _e:
-        raise _short("payload", 16, _n, length)
-    if _n > _e + 0:
-        raise _long(_e + 0, _n)
+    if _n != _e + 0:
+        raise _misframed(_b, 16, _e, 0, None)
     if length > 65555:
         raise _run_fault(_b, 0, _n, _R_Record)
-    return Record(_T_RecordKind_8[kind], _T_Lane_8[lane], _w_flags >> 1, _w_flags & 1, spare2, time, _b[16:_e])
+    spare, timed = _F_Record_flags[_w_flags]
+    return Record(_T_RecordKind_8[kind], _T_Lane_8[lane], spare, timed, spare2, time, _b[16:_e])
 
 
 def encode_Record(_v: Record) -> bytes:
     try:
-        _p = _v.payload
-    except AttributeError:
-        _refuse(_v, Record, ())
-    _p = _checked(_p, "payload", 0, 65555)
-    try:
-        if len(_p) > 65555 or _v.spare >> 7 or _v.timed >> 1:
-            _refuse(_v, Record, tuple(x for x in _R_Record if x.name != "length"))
-        _m = _P_Record(len(_p), _v.kind, _v.lane, _v.spare << 1 | _v.timed, _v.spare2, _v.time) + _p
-    except (_PackError, TypeError, AttributeError):
-        _refuse(_v, Record, tuple(x for x in _R_Record if x.name != "length"))
-    return _m
+        _d = _checked(_v.payload, "payload", 0, 65555)
+        if len(_d) > 65555 or _v.timed > 1:
+            _refuse(_v, Record, _R_Record)
+        _h = _P_Record(len(_d), _v.kind, _v.lane, _v.spare << 1 | _v.timed, _v.spare2, _v.time)
+    except (_PackError, TypeError, AttributeError, KeyError):
+        _refuse(_v, Record, _R_Record)
+    return b"".join((_h, _d))
 
 
 CODECS: dict[str, tuple[_Any, _Any]] = {

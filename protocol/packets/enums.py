@@ -4,7 +4,7 @@
 # Do not edit: change spec/ and run `make generate`.
 
 from enum import IntEnum as _IntEnum, IntFlag as _IntFlag
-from opalink.protocol.runtime import total as _total
+from opalink.protocol.runtime import Members as _Members, total as _total
 
 
 class Protocol(_IntEnum):
@@ -1572,6 +1572,9 @@ class VirtualChannel(_IntEnum):
     VENDOR = 15  # Packets of a vendor's own.
 
 
+_G_CounterId = _Members(CounterId)
+_G_DescriptorObject = _Members(DescriptorObject)
+_G_PixelFormat = _Members(PixelFormat)
 _T_AccelRange_8 = _total(AccelRange, 8)
 _T_AckKind_2 = _total(AckKind, 2)
 _T_ActivationMethod_8 = _total(ActivationMethod, 8)
@@ -1591,9 +1594,7 @@ _T_Compression_8 = _total(Compression, 8)
 _T_Condition_8 = _total(Condition, 8)
 _T_ControlAction_8 = _total(ControlAction, 8)
 _T_ControlId_8 = _total(ControlId, 8)
-_G_CounterId = CounterId._value2member_map_.get
 _T_DescriptorChange_8 = _total(DescriptorChange, 8)
-_G_DescriptorObject = DescriptorObject._value2member_map_.get
 _T_DetachCause_8 = _total(DetachCause, 8)
 _T_DeviceRole_8 = _total(DeviceRole, 8)
 _T_EjectPhase_8 = _total(EjectPhase, 8)
@@ -1633,12 +1634,11 @@ _T_OisTargetKind_8 = _total(OisTargetKind, 8)
 _T_OpticKind_8 = _total(OpticKind, 8)
 _T_OpticTiming_8 = _total(OpticTiming, 8)
 _T_Outcome_8 = _total(Outcome, 8)
-_T_Owner_8 = _total(Owner, 8)
 _T_OwnerPolicy_8 = _total(OwnerPolicy, 8)
+_T_Owner_8 = _total(Owner, 8)
 _T_PatternKind_8 = _total(PatternKind, 8)
 _T_PhaseData_8 = _total(PhaseData, 8)
 _T_PinTestKind_8 = _total(PinTestKind, 8)
-_G_PixelFormat = PixelFormat._value2member_map_.get
 _T_PowerClass_8 = _total(PowerClass, 8)
 _T_PowerDirection_8 = _total(PowerDirection, 8)
 _T_PowerFaultKind_8 = _total(PowerFaultKind, 8)

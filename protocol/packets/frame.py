@@ -6,20 +6,18 @@
 from struct import Struct as _Packer, error as _PackError
 from typing import Any as _Any
 from msgspec import Struct as _Struct
-from opalink.protocol.errors import DecodeError as _DecodeError
 from opalink.protocol.runtime import (
     Buffer as _Buffer,
     Item as _Item,
     Tlv as _Tlv,
-    cap as _cap,
-    checked as _checked,
-    counted as _counted,
     decode_tlvs as _decode_tlvs,
-    encode_rows as _encode_rows,
     encode_tlvs as _encode_tlvs,
+    odd as _odd,
     refuse as _refuse,
+    rows_fault as _rows_fault,
     run_fault as _run_fault,
     short as _short,
+    unlisted as _unlisted,
 )
 from opalink.protocol.packets.enums import (
     BlockFate,
@@ -40,6 +38,7 @@ from opalink.protocol.packets.enums import (
 from opalink.protocol.packets.tlvs import (
     _K_extensions,
     _K_properties,
+    _N_properties,
 )
 
 
@@ -62,7 +61,7 @@ def decode_FrameExposure(_b: _Any, _o: int, _e: int) -> tuple[FrameExposure, int
     if _e - _o < 10:
         raise _run_fault(_b, _o, _e, _R_FrameExposure)
     time, gain = _U_FrameExposure(_b, _o)
-    if time < 1 or gain < 1:
+    if not time or not gain:
         raise _run_fault(_b, _o, _e, _R_FrameExposure)
     _o += 10
     return FrameExposure(time, gain), _o
@@ -70,7 +69,7 @@ def decode_FrameExposure(_b: _Any, _o: int, _e: int) -> tuple[FrameExposure, int
 
 def encode_FrameExposure(_v: FrameExposure) -> bytes:
     try:
-        if not 1 <= _v.time <= 18446744073709551615 or not 1 <= _v.gain <= 65535:
+        if not _v.time or not _v.gain:
             _refuse(_v, FrameExposure, _R_FrameExposure)
         return _P_FrameExposure(_v.time, _v.gain)
     except (_PackError, TypeError, AttributeError):
@@ -101,7 +100,7 @@ class FrameLeader(_Struct, frozen=True, gc=False):
     settings: tuple[_Tlv, ...] = ()
 
 
-_S_FrameLeader = _Packer('<QIBBHIBHHHHQIBIHQ')
+_S_FrameLeader = _Packer('<QIBBHIBHHHHQIBIHQB')
 _U_FrameLeader, _P_FrameLeader = _S_FrameLeader.unpack_from, _S_FrameLeader.pack
 _R_FrameLeader = (
     _Item('frame', 0, 8, 1, 18446744073709551615),
@@ -121,40 +120,45 @@ _R_FrameLeader = (
     _Item('blocks', 42, 4, 1, 4294967295),
     _Item('block_bytes', 46, 2, 1, 32768),
     _Item('size', 48, 8, 1, 18446744073709551615),
+    _Item('exposures', 56, 1, 1, 3, counts='rows'),
 )
 
 
 def decode_FrameLeader(_b: _Any, _o: int, _e: int) -> FrameLeader:
-    if _e - _o < 56:
+    if _e - _o < 57:
         raise _run_fault(_b, _o, _e, _R_FrameLeader)
-    frame, request, stream, step, kind, pixel_format, codec, width, height, x, y, t_first_row, line_period, row_direction, blocks, block_bytes, size = _U_FrameLeader(_b, _o)
-    if frame < 1 or stream > 3 or step > 31 or width < 1 or height < 1 or blocks < 1 or not 1 <= block_bytes <= 32768 or size < 1:
+    frame, request, stream, step, kind, pixel_format, codec, width, height, x, y, t_first_row, line_period, row_direction, blocks, block_bytes, size, _n = _U_FrameLeader(_b, _o)
+    if not frame or stream > 3 or step > 31 or not width or not height or not blocks or not 1 <= block_bytes <= 32768 or not size or not 1 <= _n <= 3:
         raise _run_fault(_b, _o, _e, _R_FrameLeader)
-    _o += 56
-    if _e - _o < 1:
-        raise _short('exposures', _o, _e, 1)
-    _n = _b[_o]
-    if not 1 <= _n <= 3:
-        raise _cap('exposures', _o, _n, 1, 3)
-    _o += 1
-    _rows_exposures = []
-    for _i in range(_n):
-        try:
-            _row_exposures, _o = decode_FrameExposure(_b, _o, _e)
-        except _DecodeError as _error:
-            raise _error.under(f'exposures[{_i}]') from None
-        _rows_exposures.append(_row_exposures)
+    _o += 57
+    _w = _o + _n * 10
+    if _w > _e:
+        raise _rows_fault(_b, _o, _e, _R_FrameExposure, 'exposures')
+    _rows_exposures: list[FrameExposure] = []
+    while _o < _w:
+        _exposures_time, _exposures_gain = _U_FrameExposure(_b, _o)
+        if not _exposures_time or not _exposures_gain:
+            raise _run_fault(_b, _o, _e, _R_FrameExposure).under(f'exposures[{len(_rows_exposures)}]')
+        _rows_exposures.append(FrameExposure(_exposures_time, _exposures_gain))
+        _o += 10
     exposures = tuple(_rows_exposures)
-    return FrameLeader(frame, request, stream, step, kind, _G_PixelFormat(pixel_format, pixel_format), _T_Compression_8[codec], width, height, x, y, t_first_row, line_period, _T_RowDirection_8[row_direction], blocks, block_bytes, size, exposures, (() if _o == _e else _decode_tlvs(_b, _o, _e, 'settings', _K_properties)))
+    return FrameLeader(frame, request, stream, step, kind, _G_PixelFormat[pixel_format], _T_Compression_8[codec], width, height, x, y, t_first_row, line_period, _T_RowDirection_8[row_direction], blocks, block_bytes, size, exposures, (() if _o == _e else _decode_tlvs(_b, _o, _e, 'settings', _K_properties, _N_properties)))
 
 
 def encode_FrameLeader(_v: FrameLeader) -> bytes:
     try:
-        if not 1 <= _v.frame <= 18446744073709551615 or _v.stream > 3 or _v.step > 31 or not 1 <= _v.width <= 65535 or not 1 <= _v.height <= 65535 or not 1 <= _v.blocks <= 4294967295 or not 1 <= _v.block_bytes <= 32768 or not 1 <= _v.size <= 18446744073709551615:
-            _refuse(_v, FrameLeader, _R_FrameLeader)
-        return _P_FrameLeader(_v.frame, _v.request, _v.stream, _v.step, _v.kind, _v.pixel_format, _v.codec, _v.width, _v.height, _v.x, _v.y, _v.t_first_row, _v.line_period, _v.row_direction, _v.blocks, _v.block_bytes, _v.size) + _encode_rows(_v.exposures, 'exposures', 1, 1, 3, encode_FrameExposure) + (_encode_tlvs(_v.settings, 'settings', _K_properties) if _v.settings != () else b"")
+        if not _v.frame or _v.stream > 3 or _v.step > 31 or not _v.width or not _v.height or not _v.blocks or not 1 <= _v.block_bytes <= 32768 or not _v.size or not 1 <= len(_v.exposures) <= 3:
+            _refuse(_v, FrameLeader, _R_FrameLeader, exposures=encode_FrameExposure)
+        _out = [_P_FrameLeader(_v.frame, _v.request, _v.stream, _v.step, _v.kind, _v.pixel_format, _v.codec, _v.width, _v.height, _v.x, _v.y, _v.t_first_row, _v.line_period, _v.row_direction, _v.blocks, _v.block_bytes, _v.size, len(_v.exposures))]
+        for _row_exposures in _v.exposures:
+            if not _row_exposures.time or not _row_exposures.gain:
+                raise TypeError  # _refuse finds it again
+            _out.append(_P_FrameExposure(_row_exposures.time, _row_exposures.gain))
+        if _v.settings or _v.settings != ():
+            _out += _encode_tlvs(_v.settings, 'settings', _K_properties, _N_properties)
+        return b"".join(_out)
     except (_PackError, TypeError, AttributeError):
-        _refuse(_v, FrameLeader, _R_FrameLeader)
+        _refuse(_v, FrameLeader, _R_FrameLeader, exposures=encode_FrameExposure)
 
 
 class FrameBlock(_Struct, frozen=True, gc=False):
@@ -180,28 +184,30 @@ _R_FrameBlock = (
     _Item('roi', 12, 1, 0, 16),
     _Item('flags', 13, 1, 0, 255),
     _Item('spare', 14, 2, 0, 65535),
+    _Item('data', 16, 0, 1, 32768, counts='raw'),
 )
 
 
 def decode_FrameBlock(_b: _Any, _o: int, _e: int) -> FrameBlock:
-    if _e - _o < 16:
+    if not 17 <= _e - _o <= 32784:
         raise _run_fault(_b, _o, _e, _R_FrameBlock)
     frame_lo, block, line0, lines, roi, flags, spare = _U_FrameBlock(_b, _o)
     if roi > 16:
         raise _run_fault(_b, _o, _e, _R_FrameBlock)
-    _o += 16
-    if not 1 <= _e - _o <= 32768:
-        raise _cap('data', _o, _e - _o, 1, 32768)
-    return FrameBlock(frame_lo, block, line0, lines, roi, flags, spare, _b[_o:_e])
+    return FrameBlock(frame_lo, block, line0, lines, roi, flags, spare, _b[_o + 16 : _e])
+
+
+def split_FrameBlock(_v: FrameBlock) -> tuple[bytes, _Buffer]:
+    try:
+        if _v.roi > 16 or type(_v.data) is not bytes and _odd(_v.data) or not 1 <= len(_v.data) <= 32768:
+            _refuse(_v, FrameBlock, _R_FrameBlock)
+        return _P_FrameBlock(_v.frame_lo, _v.block, _v.line0, _v.lines, _v.roi, _v.flags, _v.spare), _v.data
+    except (_PackError, TypeError, AttributeError):
+        _refuse(_v, FrameBlock, _R_FrameBlock)
 
 
 def encode_FrameBlock(_v: FrameBlock) -> bytes:
-    try:
-        if _v.roi > 16:
-            _refuse(_v, FrameBlock, _R_FrameBlock)
-        return _P_FrameBlock(_v.frame_lo, _v.block, _v.line0, _v.lines, _v.roi, _v.flags, _v.spare) + _checked(_v.data, 'data', 1, 32768)
-    except (_PackError, TypeError, AttributeError):
-        _refuse(_v, FrameBlock, _R_FrameBlock)
+    return b"".join(split_FrameBlock(_v))
 
 
 class FrameTrailer(_Struct, frozen=True, gc=False):
@@ -228,7 +234,7 @@ class FrameTrailer(_Struct, frozen=True, gc=False):
     extensions: tuple[_Tlv, ...] = ()
 
 
-_S_FrameTrailer = _Packer('<QBBBIIQhHHHHhhhhI')
+_S_FrameTrailer = _Packer('<QBBBIIQhHHHHhhhhIB')
 _U_FrameTrailer, _P_FrameTrailer = _S_FrameTrailer.unpack_from, _S_FrameTrailer.pack
 _R_FrameTrailer = (
     _Item('frame', 0, 8, 1, 18446744073709551615),
@@ -248,40 +254,45 @@ _R_FrameTrailer = (
     _Item('ois_y_min', 41, 2, -32768, 32767, signed=True),
     _Item('ois_y_max', 43, 2, -32768, 32767, signed=True),
     _Item('frame_crc', 45, 4, 0, 4294967295),
+    _Item('exposures', 49, 1, 0, 3, counts='rows'),
 )
 
 
 def decode_FrameTrailer(_b: _Any, _o: int, _e: int) -> FrameTrailer:
-    if _e - _o < 49:
+    if _e - _o < 50:
         raise _run_fault(_b, _o, _e, _R_FrameTrailer)
-    frame, stream, result, reason, blocks, missing, t_last_row, temperature, black_r, black_gr, black_gb, black_b, ois_x_min, ois_x_max, ois_y_min, ois_y_max, frame_crc = _U_FrameTrailer(_b, _o)
-    if frame < 1 or stream > 3:
+    frame, stream, result, reason, blocks, missing, t_last_row, temperature, black_r, black_gr, black_gb, black_b, ois_x_min, ois_x_max, ois_y_min, ois_y_max, frame_crc, _n = _U_FrameTrailer(_b, _o)
+    if not frame or stream > 3 or _n > 3:
         raise _run_fault(_b, _o, _e, _R_FrameTrailer)
-    _o += 49
-    if _e - _o < 1:
-        raise _short('exposures', _o, _e, 1)
-    _n = _b[_o]
-    if not _n <= 3:
-        raise _cap('exposures', _o, _n, 0, 3)
-    _o += 1
-    _rows_exposures = []
-    for _i in range(_n):
-        try:
-            _row_exposures, _o = decode_FrameExposure(_b, _o, _e)
-        except _DecodeError as _error:
-            raise _error.under(f'exposures[{_i}]') from None
-        _rows_exposures.append(_row_exposures)
+    _o += 50
+    _w = _o + _n * 10
+    if _w > _e:
+        raise _rows_fault(_b, _o, _e, _R_FrameExposure, 'exposures')
+    _rows_exposures: list[FrameExposure] = []
+    while _o < _w:
+        _exposures_time, _exposures_gain = _U_FrameExposure(_b, _o)
+        if not _exposures_time or not _exposures_gain:
+            raise _run_fault(_b, _o, _e, _R_FrameExposure).under(f'exposures[{len(_rows_exposures)}]')
+        _rows_exposures.append(FrameExposure(_exposures_time, _exposures_gain))
+        _o += 10
     exposures = tuple(_rows_exposures)
     return FrameTrailer(frame, stream, _T_FrameResult_8[result], reason, blocks, missing, t_last_row, temperature, black_r, black_gr, black_gb, black_b, ois_x_min, ois_x_max, ois_y_min, ois_y_max, frame_crc, exposures, (() if _o == _e else _decode_tlvs(_b, _o, _e, 'extensions', _K_extensions)))
 
 
 def encode_FrameTrailer(_v: FrameTrailer) -> bytes:
     try:
-        if not 1 <= _v.frame <= 18446744073709551615 or _v.stream > 3:
-            _refuse(_v, FrameTrailer, _R_FrameTrailer)
-        return _P_FrameTrailer(_v.frame, _v.stream, _v.result, _v.reason, _v.blocks, _v.missing, _v.t_last_row, _v.temperature, _v.black_r, _v.black_gr, _v.black_gb, _v.black_b, _v.ois_x_min, _v.ois_x_max, _v.ois_y_min, _v.ois_y_max, _v.frame_crc) + _encode_rows(_v.exposures, 'exposures', 1, 0, 3, encode_FrameExposure) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        if not _v.frame or _v.stream > 3 or not _v.exposures and _v.exposures != () and _unlisted(_v.exposures) or len(_v.exposures) > 3:
+            _refuse(_v, FrameTrailer, _R_FrameTrailer, exposures=encode_FrameExposure)
+        _out = [_P_FrameTrailer(_v.frame, _v.stream, _v.result, _v.reason, _v.blocks, _v.missing, _v.t_last_row, _v.temperature, _v.black_r, _v.black_gr, _v.black_gb, _v.black_b, _v.ois_x_min, _v.ois_x_max, _v.ois_y_min, _v.ois_y_max, _v.frame_crc, len(_v.exposures))]
+        for _row_exposures in _v.exposures:
+            if not _row_exposures.time or not _row_exposures.gain:
+                raise TypeError  # _refuse finds it again
+            _out.append(_P_FrameExposure(_row_exposures.time, _row_exposures.gain))
+        if _v.extensions or _v.extensions != ():
+            _out += _encode_tlvs(_v.extensions, 'extensions', _K_extensions)
+        return b"".join(_out)
     except (_PackError, TypeError, AttributeError):
-        _refuse(_v, FrameTrailer, _R_FrameTrailer)
+        _refuse(_v, FrameTrailer, _R_FrameTrailer, exposures=encode_FrameExposure)
 
 
 class BlockRange(_Struct, frozen=True, gc=False):
@@ -303,7 +314,7 @@ def decode_BlockRange(_b: _Any, _o: int, _e: int) -> tuple[BlockRange, int]:
     if _e - _o < 6:
         raise _run_fault(_b, _o, _e, _R_BlockRange)
     first, count = _U_BlockRange(_b, _o)
-    if count < 1:
+    if not count:
         raise _run_fault(_b, _o, _e, _R_BlockRange)
     _o += 6
     return BlockRange(first, count), _o
@@ -311,7 +322,7 @@ def decode_BlockRange(_b: _Any, _o: int, _e: int) -> tuple[BlockRange, int]:
 
 def encode_BlockRange(_v: BlockRange) -> bytes:
     try:
-        if not 1 <= _v.count <= 65535:
+        if not _v.count:
             _refuse(_v, BlockRange, _R_BlockRange)
         return _P_BlockRange(_v.first, _v.count)
     except (_PackError, TypeError, AttributeError):
@@ -328,46 +339,51 @@ class BlockNak(_Struct, frozen=True, gc=False):
     extensions: tuple[_Tlv, ...] = ()
 
 
-_S_BlockNak = _Packer('<QBI')
+_S_BlockNak = _Packer('<QBIB')
 _U_BlockNak, _P_BlockNak = _S_BlockNak.unpack_from, _S_BlockNak.pack
 _R_BlockNak = (
     _Item('frame', 0, 8, 1, 18446744073709551615),
     _Item('stream', 8, 1, 0, 3),
     _Item('deadline', 9, 4, 1, 4294967295),
+    _Item('ranges', 13, 1, 1, 32, counts='rows'),
 )
 
 
 def decode_BlockNak(_b: _Any, _o: int, _e: int) -> BlockNak:
-    if _e - _o < 13:
+    if _e - _o < 14:
         raise _run_fault(_b, _o, _e, _R_BlockNak)
-    frame, stream, deadline = _U_BlockNak(_b, _o)
-    if frame < 1 or stream > 3 or deadline < 1:
+    frame, stream, deadline, _n = _U_BlockNak(_b, _o)
+    if not frame or stream > 3 or not deadline or not 1 <= _n <= 32:
         raise _run_fault(_b, _o, _e, _R_BlockNak)
-    _o += 13
-    if _e - _o < 1:
-        raise _short('ranges', _o, _e, 1)
-    _n = _b[_o]
-    if not 1 <= _n <= 32:
-        raise _cap('ranges', _o, _n, 1, 32)
-    _o += 1
-    _rows_ranges = []
-    for _i in range(_n):
-        try:
-            _row_ranges, _o = decode_BlockRange(_b, _o, _e)
-        except _DecodeError as _error:
-            raise _error.under(f'ranges[{_i}]') from None
-        _rows_ranges.append(_row_ranges)
+    _o += 14
+    _w = _o + _n * 6
+    if _w > _e:
+        raise _rows_fault(_b, _o, _e, _R_BlockRange, 'ranges')
+    _rows_ranges: list[BlockRange] = []
+    while _o < _w:
+        _ranges_first, _ranges_count = _U_BlockRange(_b, _o)
+        if not _ranges_count:
+            raise _run_fault(_b, _o, _e, _R_BlockRange).under(f'ranges[{len(_rows_ranges)}]')
+        _rows_ranges.append(BlockRange(_ranges_first, _ranges_count))
+        _o += 6
     ranges = tuple(_rows_ranges)
     return BlockNak(frame, stream, deadline, ranges, (() if _o == _e else _decode_tlvs(_b, _o, _e, 'extensions', _K_extensions)))
 
 
 def encode_BlockNak(_v: BlockNak) -> bytes:
     try:
-        if not 1 <= _v.frame <= 18446744073709551615 or _v.stream > 3 or not 1 <= _v.deadline <= 4294967295:
-            _refuse(_v, BlockNak, _R_BlockNak)
-        return _P_BlockNak(_v.frame, _v.stream, _v.deadline) + _encode_rows(_v.ranges, 'ranges', 1, 1, 32, encode_BlockRange) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        if not _v.frame or _v.stream > 3 or not _v.deadline or not 1 <= len(_v.ranges) <= 32:
+            _refuse(_v, BlockNak, _R_BlockNak, ranges=encode_BlockRange)
+        _out = [_P_BlockNak(_v.frame, _v.stream, _v.deadline, len(_v.ranges))]
+        for _row_ranges in _v.ranges:
+            if not _row_ranges.count:
+                raise TypeError  # _refuse finds it again
+            _out.append(_P_BlockRange(_row_ranges.first, _row_ranges.count))
+        if _v.extensions or _v.extensions != ():
+            _out += _encode_tlvs(_v.extensions, 'extensions', _K_extensions)
+        return b"".join(_out)
     except (_PackError, TypeError, AttributeError):
-        _refuse(_v, BlockNak, _R_BlockNak)
+        _refuse(_v, BlockNak, _R_BlockNak, ranges=encode_BlockRange)
 
 
 class RangeAnswer(_Struct, frozen=True, gc=False):
@@ -407,36 +423,40 @@ class BlockNakResponse(_Struct, frozen=True, gc=False):
     extensions: tuple[_Tlv, ...] = ()
 
 
+_S_BlockNakResponse = _Packer('<B')
+_U_BlockNakResponse, _P_BlockNakResponse = _S_BlockNakResponse.unpack_from, _S_BlockNakResponse.pack
+_R_BlockNakResponse = (
+    _Item('answers', 0, 1, 1, 32, counts='rows'),
+)
 
 
 def decode_BlockNakResponse(_b: _Any, _o: int, _e: int) -> BlockNakResponse:
     if _e - _o < 1:
-        raise _short('answers', _o, _e, 1)
+        raise _run_fault(_b, _o, _e, _R_BlockNakResponse)
     _n = _b[_o]
     if not 1 <= _n <= 32:
-        raise _cap('answers', _o, _n, 1, 32)
+        raise _run_fault(_b, _o, _e, _R_BlockNakResponse)
     _o += 1
     _w = _o + _n * 2
     if _w > _e:
-        _rows_answers = []
-        for _i in range(_n):
-            try:
-                _row_answers, _o = decode_RangeAnswer(_b, _o, _e)
-            except _DecodeError as _error:
-                raise _error.under(f'answers[{_i}]') from None
-            _rows_answers.append(_row_answers)
-        answers = tuple(_rows_answers)
-    else:
-        answers = tuple([RangeAnswer(_T_BlockFate_8[result], reason) for result, reason in _S_RangeAnswer.iter_unpack(_b[_o:_w])])
-        _o = _w
+        raise _rows_fault(_b, _o, _e, _R_RangeAnswer, 'answers')
+    answers = tuple([RangeAnswer(_T_BlockFate_8[result], reason) for result, reason in _S_RangeAnswer.iter_unpack(_b[_o:_w])])
+    _o = _w
     return BlockNakResponse(answers, (() if _o == _e else _decode_tlvs(_b, _o, _e, 'extensions', _K_extensions)))
 
 
 def encode_BlockNakResponse(_v: BlockNakResponse) -> bytes:
     try:
-        return _encode_rows(_v.answers, 'answers', 1, 1, 32, encode_RangeAnswer) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        if not 1 <= len(_v.answers) <= 32:
+            _refuse(_v, BlockNakResponse, _R_BlockNakResponse, answers=encode_RangeAnswer)
+        _out = [_P_BlockNakResponse(len(_v.answers))]
+        for _row_answers in _v.answers:
+            _out.append(_P_RangeAnswer(_row_answers.result, _row_answers.reason))
+        if _v.extensions or _v.extensions != ():
+            _out += _encode_tlvs(_v.extensions, 'extensions', _K_extensions)
+        return b"".join(_out)
     except (_PackError, TypeError, AttributeError):
-        _refuse(_v, BlockNakResponse, ())
+        _refuse(_v, BlockNakResponse, _R_BlockNakResponse, answers=encode_RangeAnswer)
 
 
 class FrameFetch(_Struct, frozen=True, gc=False):
@@ -475,9 +495,9 @@ def decode_FrameFetch(_b: _Any, _o: int, _e: int) -> FrameFetch:
 
 def encode_FrameFetch(_v: FrameFetch) -> bytes:
     try:
-        if _v.stream > 3 or _v.spare >> 7 or _v.keep >> 1:
+        if _v.stream > 3 or _v.keep > 1:
             _refuse(_v, FrameFetch, _R_FrameFetch)
-        return _P_FrameFetch(_v.frame, _v.first, _v.count, _v.stream, _v.spare << 1 | _v.keep) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        return _P_FrameFetch(_v.frame, _v.first, _v.count, _v.stream, _v.spare << 1 | _v.keep) + (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, FrameFetch, _R_FrameFetch)
 
@@ -502,7 +522,7 @@ def decode_FrameFetchResponse(_b: _Any, _o: int, _e: int) -> FrameFetchResponse:
     if _e - _o < 12:
         raise _run_fault(_b, _o, _e, _R_FrameFetchResponse)
     frame, blocks = _U_FrameFetchResponse(_b, _o)
-    if frame < 1 or blocks < 1:
+    if not frame or not blocks:
         raise _run_fault(_b, _o, _e, _R_FrameFetchResponse)
     _o += 12
     return FrameFetchResponse(frame, blocks, (() if _o == _e else _decode_tlvs(_b, _o, _e, 'extensions', _K_extensions)))
@@ -510,9 +530,9 @@ def decode_FrameFetchResponse(_b: _Any, _o: int, _e: int) -> FrameFetchResponse:
 
 def encode_FrameFetchResponse(_v: FrameFetchResponse) -> bytes:
     try:
-        if not 1 <= _v.frame <= 18446744073709551615 or not 1 <= _v.blocks <= 4294967295:
+        if not _v.frame or not _v.blocks:
             _refuse(_v, FrameFetchResponse, _R_FrameFetchResponse)
-        return _P_FrameFetchResponse(_v.frame, _v.blocks) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        return _P_FrameFetchResponse(_v.frame, _v.blocks) + (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, FrameFetchResponse, _R_FrameFetchResponse)
 
@@ -563,7 +583,7 @@ class PdafData(_Struct, frozen=True, gc=False):
     extensions: tuple[_Tlv, ...] = ()
 
 
-_S_PdafData = _Packer('<QBBBHHHH')
+_S_PdafData = _Packer('<QBBBHHHHH')
 _U_PdafData, _P_PdafData = _S_PdafData.unpack_from, _S_PdafData.pack
 _R_PdafData = (
     _Item('frame', 0, 8, 1, 18446744073709551615),
@@ -574,40 +594,32 @@ _R_PdafData = (
     _Item('y', 13, 2, 0, 65535),
     _Item('width', 15, 2, 1, 65535),
     _Item('height', 17, 2, 1, 65535),
+    _Item('points', 19, 2, 0, 2048, counts='rows'),
+)
+_S_PdafData_2 = _Packer('<H')
+_U_PdafData_2, _P_PdafData_2 = _S_PdafData_2.unpack_from, _S_PdafData_2.pack
+_R_PdafData_2 = (
+    _Item('samples', 0, 2, 0, 8192, counts='blob'),
 )
 
 
 def decode_PdafData(_b: _Any, _o: int, _e: int) -> PdafData:
-    if _e - _o < 19:
+    if _e - _o < 21:
         raise _run_fault(_b, _o, _e, _R_PdafData)
-    frame, kind, grid_columns, grid_rows, x, y, width, height = _U_PdafData(_b, _o)
-    if frame < 1 or width < 1 or height < 1:
+    frame, kind, grid_columns, grid_rows, x, y, width, height, _n = _U_PdafData(_b, _o)
+    if not frame or not width or not height or _n > 2048:
         raise _run_fault(_b, _o, _e, _R_PdafData)
-    _o += 19
-    if _e - _o < 2:
-        raise _short('points', _o, _e, 2)
-    _n = _b[_o] | _b[_o + 1] << 8
-    if not _n <= 2048:
-        raise _cap('points', _o, _n, 0, 2048)
-    _o += 2
+    _o += 21
     _w = _o + _n * 3
     if _w > _e:
-        _rows_points = []
-        for _i in range(_n):
-            try:
-                _row_points, _o = decode_PhasePoint(_b, _o, _e)
-            except _DecodeError as _error:
-                raise _error.under(f'points[{_i}]') from None
-            _rows_points.append(_row_points)
-        points = tuple(_rows_points)
-    else:
-        points = tuple([PhasePoint(disparity, confidence) for disparity, confidence in _S_PhasePoint.iter_unpack(_b[_o:_w])])
-        _o = _w
+        raise _rows_fault(_b, _o, _e, _R_PhasePoint, 'points')
+    points = tuple([PhasePoint(disparity, confidence) for disparity, confidence in _S_PhasePoint.iter_unpack(_b[_o:_w])])
+    _o = _w
     if _e - _o < 2:
-        raise _short('samples', _o, _e, 2)
-    _n = _b[_o] | _b[_o + 1] << 8
-    if not _n <= 8192:
-        raise _cap('samples', _o, _n, 0, 8192)
+        raise _run_fault(_b, _o, _e, _R_PdafData_2)
+    _n, = _U_PdafData_2(_b, _o)
+    if _n > 8192:
+        raise _run_fault(_b, _o, _e, _R_PdafData_2)
     _o += 2
     if _e - _o < _n:
         raise _short('samples', _o, _e, _n)
@@ -618,11 +630,18 @@ def decode_PdafData(_b: _Any, _o: int, _e: int) -> PdafData:
 
 def encode_PdafData(_v: PdafData) -> bytes:
     try:
-        if not 1 <= _v.frame <= 18446744073709551615 or not 1 <= _v.width <= 65535 or not 1 <= _v.height <= 65535:
-            _refuse(_v, PdafData, _R_PdafData)
-        return _P_PdafData(_v.frame, _v.kind, _v.grid_columns, _v.grid_rows, _v.x, _v.y, _v.width, _v.height) + _encode_rows(_v.points, 'points', 2, 0, 2048, encode_PhasePoint) + _counted(_v.samples, 'samples', 2, 0, 8192) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        if not _v.frame or not _v.width or not _v.height or not _v.points and _v.points != () and _unlisted(_v.points) or len(_v.points) > 2048 or type(_v.samples) is not bytes and _odd(_v.samples) or len(_v.samples) > 8192:
+            _refuse(_v, PdafData, _R_PdafData + _R_PdafData_2, points=encode_PhasePoint)
+        _out = [_P_PdafData(_v.frame, _v.kind, _v.grid_columns, _v.grid_rows, _v.x, _v.y, _v.width, _v.height, len(_v.points))]
+        for _row_points in _v.points:
+            _out.append(_P_PhasePoint(_row_points.disparity, _row_points.confidence))
+        _out.append(_P_PdafData_2(len(_v.samples)))
+        _out.append(_v.samples)
+        if _v.extensions or _v.extensions != ():
+            _out += _encode_tlvs(_v.extensions, 'extensions', _K_extensions)
+        return b"".join(_out)
     except (_PackError, TypeError, AttributeError):
-        _refuse(_v, PdafData, _R_PdafData)
+        _refuse(_v, PdafData, _R_PdafData + _R_PdafData_2, points=encode_PhasePoint)
 
 
 class Stats(_Struct, frozen=True, gc=False):
@@ -636,29 +655,24 @@ class Stats(_Struct, frozen=True, gc=False):
     extensions: tuple[_Tlv, ...] = ()
 
 
-_S_Stats = _Packer('<QBHH')
+_S_Stats = _Packer('<QBHHH')
 _U_Stats, _P_Stats = _S_Stats.unpack_from, _S_Stats.pack
 _R_Stats = (
     _Item('frame', 0, 8, 1, 18446744073709551615),
     _Item('kind', 8, 1, 0, 255),
     _Item('grid_columns', 9, 2, 1, 65535),
     _Item('grid_rows', 11, 2, 1, 65535),
+    _Item('cells', 13, 2, 0, 16000, counts='blob'),
 )
 
 
 def decode_Stats(_b: _Any, _o: int, _e: int) -> Stats:
-    if _e - _o < 13:
+    if _e - _o < 15:
         raise _run_fault(_b, _o, _e, _R_Stats)
-    frame, kind, grid_columns, grid_rows = _U_Stats(_b, _o)
-    if frame < 1 or grid_columns < 1 or grid_rows < 1:
+    frame, kind, grid_columns, grid_rows, _n = _U_Stats(_b, _o)
+    if not frame or not grid_columns or not grid_rows or _n > 16000:
         raise _run_fault(_b, _o, _e, _R_Stats)
-    _o += 13
-    if _e - _o < 2:
-        raise _short('cells', _o, _e, 2)
-    _n = _b[_o] | _b[_o + 1] << 8
-    if not _n <= 16000:
-        raise _cap('cells', _o, _n, 0, 16000)
-    _o += 2
+    _o += 15
     if _e - _o < _n:
         raise _short('cells', _o, _e, _n)
     cells = bytes(_b[_o : _o + _n])
@@ -668,9 +682,9 @@ def decode_Stats(_b: _Any, _o: int, _e: int) -> Stats:
 
 def encode_Stats(_v: Stats) -> bytes:
     try:
-        if not 1 <= _v.frame <= 18446744073709551615 or not 1 <= _v.grid_columns <= 65535 or not 1 <= _v.grid_rows <= 65535:
+        if not _v.frame or not _v.grid_columns or not _v.grid_rows or type(_v.cells) is not bytes and _odd(_v.cells) or len(_v.cells) > 16000:
             _refuse(_v, Stats, _R_Stats)
-        return _P_Stats(_v.frame, _v.kind, _v.grid_columns, _v.grid_rows) + _counted(_v.cells, 'cells', 2, 0, 16000) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        return _P_Stats(_v.frame, _v.kind, _v.grid_columns, _v.grid_rows, len(_v.cells)) + _v.cells + (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, Stats, _R_Stats)
 
@@ -699,7 +713,7 @@ def decode_StoreList(_b: _Any, _o: int, _e: int) -> StoreList:
 
 def encode_StoreList(_v: StoreList) -> bytes:
     try:
-        return _P_StoreList(_v.after) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        return _P_StoreList(_v.after) + (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, StoreList, _R_StoreList)
 
@@ -733,15 +747,15 @@ def decode_StoredFrame(_b: _Any, _o: int, _e: int) -> tuple[StoredFrame, int]:
     if _e - _o < 33:
         raise _run_fault(_b, _o, _e, _R_StoredFrame)
     frame, taken, size, pixel_format, codec, width, height = _U_StoredFrame(_b, _o)
-    if frame < 1 or width < 1 or height < 1:
+    if not frame or not width or not height:
         raise _run_fault(_b, _o, _e, _R_StoredFrame)
     _o += 33
-    return StoredFrame(frame, taken, size, _G_PixelFormat(pixel_format, pixel_format), _T_Compression_8[codec], width, height), _o
+    return StoredFrame(frame, taken, size, _G_PixelFormat[pixel_format], _T_Compression_8[codec], width, height), _o
 
 
 def encode_StoredFrame(_v: StoredFrame) -> bytes:
     try:
-        if not 1 <= _v.frame <= 18446744073709551615 or not 1 <= _v.width <= 65535 or not 1 <= _v.height <= 65535:
+        if not _v.frame or not _v.width or not _v.height:
             _refuse(_v, StoredFrame, _R_StoredFrame)
         return _P_StoredFrame(_v.frame, _v.taken, _v.size, _v.pixel_format, _v.codec, _v.width, _v.height)
     except (_PackError, TypeError, AttributeError):
@@ -757,41 +771,50 @@ class StoreListResponse(_Struct, frozen=True, gc=False):
     extensions: tuple[_Tlv, ...] = ()
 
 
-_S_StoreListResponse = _Packer('<HQ')
+_S_StoreListResponse = _Packer('<HQB')
 _U_StoreListResponse, _P_StoreListResponse = _S_StoreListResponse.unpack_from, _S_StoreListResponse.pack
 _R_StoreListResponse = (
     _Item('total', 0, 2, 0, 65535),
     _Item('oldest', 2, 8, 0, 18446744073709551615),
+    _Item('stills', 10, 1, 0, 64, counts='rows'),
 )
 
 
 def decode_StoreListResponse(_b: _Any, _o: int, _e: int) -> StoreListResponse:
-    if _e - _o < 10:
+    if _e - _o < 11:
         raise _run_fault(_b, _o, _e, _R_StoreListResponse)
-    total, oldest = _U_StoreListResponse(_b, _o)
-    _o += 10
-    if _e - _o < 1:
-        raise _short('stills', _o, _e, 1)
-    _n = _b[_o]
-    if not _n <= 64:
-        raise _cap('stills', _o, _n, 0, 64)
-    _o += 1
-    _rows_stills = []
-    for _i in range(_n):
-        try:
-            _row_stills, _o = decode_StoredFrame(_b, _o, _e)
-        except _DecodeError as _error:
-            raise _error.under(f'stills[{_i}]') from None
-        _rows_stills.append(_row_stills)
+    total, oldest, _n = _U_StoreListResponse(_b, _o)
+    if _n > 64:
+        raise _run_fault(_b, _o, _e, _R_StoreListResponse)
+    _o += 11
+    _w = _o + _n * 33
+    if _w > _e:
+        raise _rows_fault(_b, _o, _e, _R_StoredFrame, 'stills')
+    _rows_stills: list[StoredFrame] = []
+    while _o < _w:
+        _stills_frame, _stills_taken, _stills_size, _stills_pixel_format, _stills_codec, _stills_width, _stills_height = _U_StoredFrame(_b, _o)
+        if not _stills_frame or not _stills_width or not _stills_height:
+            raise _run_fault(_b, _o, _e, _R_StoredFrame).under(f'stills[{len(_rows_stills)}]')
+        _rows_stills.append(StoredFrame(_stills_frame, _stills_taken, _stills_size, _G_PixelFormat[_stills_pixel_format], _T_Compression_8[_stills_codec], _stills_width, _stills_height))
+        _o += 33
     stills = tuple(_rows_stills)
     return StoreListResponse(total, oldest, stills, (() if _o == _e else _decode_tlvs(_b, _o, _e, 'extensions', _K_extensions)))
 
 
 def encode_StoreListResponse(_v: StoreListResponse) -> bytes:
     try:
-        return _P_StoreListResponse(_v.total, _v.oldest) + _encode_rows(_v.stills, 'stills', 1, 0, 64, encode_StoredFrame) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        if not _v.stills and _v.stills != () and _unlisted(_v.stills) or len(_v.stills) > 64:
+            _refuse(_v, StoreListResponse, _R_StoreListResponse, stills=encode_StoredFrame)
+        _out = [_P_StoreListResponse(_v.total, _v.oldest, len(_v.stills))]
+        for _row_stills in _v.stills:
+            if not _row_stills.frame or not _row_stills.width or not _row_stills.height:
+                raise TypeError  # _refuse finds it again
+            _out.append(_P_StoredFrame(_row_stills.frame, _row_stills.taken, _row_stills.size, _row_stills.pixel_format, _row_stills.codec, _row_stills.width, _row_stills.height))
+        if _v.extensions or _v.extensions != ():
+            _out += _encode_tlvs(_v.extensions, 'extensions', _K_extensions)
+        return b"".join(_out)
     except (_PackError, TypeError, AttributeError):
-        _refuse(_v, StoreListResponse, _R_StoreListResponse)
+        _refuse(_v, StoreListResponse, _R_StoreListResponse, stills=encode_StoredFrame)
 
 
 class ReleasedFrame(_Struct, frozen=True, gc=False):
@@ -811,7 +834,7 @@ def decode_ReleasedFrame(_b: _Any, _o: int, _e: int) -> tuple[ReleasedFrame, int
     if _e - _o < 8:
         raise _run_fault(_b, _o, _e, _R_ReleasedFrame)
     frame, = _U_ReleasedFrame(_b, _o)
-    if frame < 1:
+    if not frame:
         raise _run_fault(_b, _o, _e, _R_ReleasedFrame)
     _o += 8
     return ReleasedFrame(frame), _o
@@ -819,7 +842,7 @@ def decode_ReleasedFrame(_b: _Any, _o: int, _e: int) -> tuple[ReleasedFrame, int
 
 def encode_ReleasedFrame(_v: ReleasedFrame) -> bytes:
     try:
-        if not 1 <= _v.frame <= 18446744073709551615:
+        if not _v.frame:
             _refuse(_v, ReleasedFrame, _R_ReleasedFrame)
         return _P_ReleasedFrame(_v.frame)
     except (_PackError, TypeError, AttributeError):
@@ -833,31 +856,48 @@ class FrameRelease(_Struct, frozen=True, gc=False):
     extensions: tuple[_Tlv, ...] = ()
 
 
+_S_FrameRelease = _Packer('<B')
+_U_FrameRelease, _P_FrameRelease = _S_FrameRelease.unpack_from, _S_FrameRelease.pack
+_R_FrameRelease = (
+    _Item('stills', 0, 1, 1, 64, counts='rows'),
+)
 
 
 def decode_FrameRelease(_b: _Any, _o: int, _e: int) -> FrameRelease:
     if _e - _o < 1:
-        raise _short('stills', _o, _e, 1)
+        raise _run_fault(_b, _o, _e, _R_FrameRelease)
     _n = _b[_o]
     if not 1 <= _n <= 64:
-        raise _cap('stills', _o, _n, 1, 64)
+        raise _run_fault(_b, _o, _e, _R_FrameRelease)
     _o += 1
-    _rows_stills = []
-    for _i in range(_n):
-        try:
-            _row_stills, _o = decode_ReleasedFrame(_b, _o, _e)
-        except _DecodeError as _error:
-            raise _error.under(f'stills[{_i}]') from None
-        _rows_stills.append(_row_stills)
+    _w = _o + _n * 8
+    if _w > _e:
+        raise _rows_fault(_b, _o, _e, _R_ReleasedFrame, 'stills')
+    _rows_stills: list[ReleasedFrame] = []
+    while _o < _w:
+        _stills_frame, = _U_ReleasedFrame(_b, _o)
+        if not _stills_frame:
+            raise _run_fault(_b, _o, _e, _R_ReleasedFrame).under(f'stills[{len(_rows_stills)}]')
+        _rows_stills.append(ReleasedFrame(_stills_frame))
+        _o += 8
     stills = tuple(_rows_stills)
     return FrameRelease(stills, (() if _o == _e else _decode_tlvs(_b, _o, _e, 'extensions', _K_extensions)))
 
 
 def encode_FrameRelease(_v: FrameRelease) -> bytes:
     try:
-        return _encode_rows(_v.stills, 'stills', 1, 1, 64, encode_ReleasedFrame) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        if not 1 <= len(_v.stills) <= 64:
+            _refuse(_v, FrameRelease, _R_FrameRelease, stills=encode_ReleasedFrame)
+        _out = [_P_FrameRelease(len(_v.stills))]
+        for _row_stills in _v.stills:
+            if not _row_stills.frame:
+                raise TypeError  # _refuse finds it again
+            _out.append(_P_ReleasedFrame(_row_stills.frame))
+        if _v.extensions or _v.extensions != ():
+            _out += _encode_tlvs(_v.extensions, 'extensions', _K_extensions)
+        return b"".join(_out)
     except (_PackError, TypeError, AttributeError):
-        _refuse(_v, FrameRelease, ())
+        _refuse(_v, FrameRelease, _R_FrameRelease, stills=encode_ReleasedFrame)
 
 
 class FrameReleaseResponse(_Struct, frozen=True, gc=False):
@@ -886,6 +926,6 @@ def decode_FrameReleaseResponse(_b: _Any, _o: int, _e: int) -> FrameReleaseRespo
 
 def encode_FrameReleaseResponse(_v: FrameReleaseResponse) -> bytes:
     try:
-        return _P_FrameReleaseResponse(_v.total, _v.free) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        return _P_FrameReleaseResponse(_v.total, _v.free) + (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, FrameReleaseResponse, _R_FrameReleaseResponse)

@@ -73,9 +73,9 @@ def decode_FocusMove(_b: _Any, _o: int, _e: int) -> FocusMove:
 
 def encode_FocusMove(_v: FocusMove) -> bytes:
     try:
-        if _v.spare >> 7 or _v.settle >> 1:
+        if _v.settle > 1:
             _refuse(_v, FocusMove, _R_FocusMove)
-        return _P_FocusMove(_v.mode, _v.target, _v.speed, _v.by, _v.spare << 1 | _v.settle) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        return _P_FocusMove(_v.mode, _v.target, _v.speed, _v.by, _v.spare << 1 | _v.settle) + (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, FocusMove, _R_FocusMove)
 
@@ -106,7 +106,7 @@ def decode_FocusMoveResponse(_b: _Any, _o: int, _e: int) -> FocusMoveResponse:
 
 def encode_FocusMoveResponse(_v: FocusMoveResponse) -> bytes:
     try:
-        return _P_FocusMoveResponse(_v.position, _v.step) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        return _P_FocusMoveResponse(_v.position, _v.step) + (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, FocusMoveResponse, _R_FocusMoveResponse)
 
@@ -149,7 +149,7 @@ def decode_FocusState(_b: _Any, _o: int, _e: int) -> FocusState:
 
 def encode_FocusState(_v: FocusState) -> bytes:
     try:
-        return _P_FocusState(_v.position, _v.step, _v.state, _v.near_limit, _v.far_limit, _v.calibration, _v.owner, _v.temperature) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        return _P_FocusState(_v.position, _v.step, _v.state, _v.near_limit, _v.far_limit, _v.calibration, _v.owner, _v.temperature) + (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, FocusState, _R_FocusState)
 
@@ -182,7 +182,7 @@ def decode_OpticSet(_b: _Any, _o: int, _e: int) -> OpticSet:
 
 def encode_OpticSet(_v: OpticSet) -> bytes:
     try:
-        return _P_OpticSet(_v.kind, _v.target, _v.timing) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        return _P_OpticSet(_v.kind, _v.target, _v.timing) + (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, OpticSet, _R_OpticSet)
 
@@ -211,7 +211,7 @@ def decode_OpticSetResponse(_b: _Any, _o: int, _e: int) -> OpticSetResponse:
 
 def encode_OpticSetResponse(_v: OpticSetResponse) -> bytes:
     try:
-        return _P_OpticSetResponse(_v.reached) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        return _P_OpticSetResponse(_v.reached) + (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, OpticSetResponse, _R_OpticSetResponse)
 
@@ -252,7 +252,7 @@ def decode_LensState(_b: _Any, _o: int, _e: int) -> LensState:
 
 def encode_LensState(_v: LensState) -> bytes:
     try:
-        return _P_LensState(_v.focal, _v.aperture, _v.focus, _v.density, _v.entrance_pupil, _v.breathing, _v.valid) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        return _P_LensState(_v.focal, _v.aperture, _v.focus, _v.density, _v.entrance_pupil, _v.breathing, _v.valid) + (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, LensState, _R_LensState)
 
@@ -287,7 +287,7 @@ def decode_ControlEvent(_b: _Any, _o: int, _e: int) -> ControlEvent:
 
 def encode_ControlEvent(_v: ControlEvent) -> bytes:
     try:
-        return _P_ControlEvent(_v.control, _v.action, _v.delta, _v.absolute) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        return _P_ControlEvent(_v.control, _v.action, _v.delta, _v.absolute) + (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, ControlEvent, _R_ControlEvent)
 
@@ -322,7 +322,7 @@ def decode_ControlOwner(_b: _Any, _o: int, _e: int) -> ControlOwner:
 
 def encode_ControlOwner(_v: ControlOwner) -> bytes:
     try:
-        return _P_ControlOwner(_v.control, _v.owner, _v.policy, _v.hold) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        return _P_ControlOwner(_v.control, _v.owner, _v.policy, _v.hold) + (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, ControlOwner, _R_ControlOwner)
 
@@ -355,6 +355,6 @@ def decode_ControlOwnerResponse(_b: _Any, _o: int, _e: int) -> ControlOwnerRespo
 
 def encode_ControlOwnerResponse(_v: ControlOwnerResponse) -> bytes:
     try:
-        return _P_ControlOwnerResponse(_v.owner, _v.policy, _v.hold) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        return _P_ControlOwnerResponse(_v.owner, _v.policy, _v.hold) + (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, ControlOwnerResponse, _R_ControlOwnerResponse)

@@ -6,17 +6,15 @@
 from struct import Struct as _Packer, error as _PackError
 from typing import Any as _Any
 from msgspec import Struct as _Struct
-from opalink.protocol.errors import DecodeError as _DecodeError
 from opalink.protocol.runtime import (
     Item as _Item,
     Tlv as _Tlv,
-    cap as _cap,
     decode_tlvs as _decode_tlvs,
-    encode_rows as _encode_rows,
     encode_tlvs as _encode_tlvs,
     refuse as _refuse,
+    rows_fault as _rows_fault,
     run_fault as _run_fault,
-    short as _short,
+    unlisted as _unlisted,
 )
 from opalink.protocol.packets.enums import (
     BertMode,
@@ -109,7 +107,7 @@ def decode_Beacon(_b: _Any, _o: int, _e: int) -> Beacon:
 
 def encode_Beacon(_v: Beacon) -> bytes:
     try:
-        return _P_Beacon(_v.major, _v.minor, _v.role, _v.gears_down, _v.gears_up, _v.fecs, _v.module_class, _v.laser_class, _v.max_tx, _v.boot_class, _v.nonce) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        return _P_Beacon(_v.major, _v.minor, _v.role, _v.gears_down, _v.gears_up, _v.fecs, _v.module_class, _v.laser_class, _v.max_tx, _v.boot_class, _v.nonce) + (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, Beacon, _R_Beacon)
 
@@ -150,7 +148,7 @@ def decode_TrainReq(_b: _Any, _o: int, _e: int) -> TrainReq:
 
 def encode_TrainReq(_v: TrainReq) -> bytes:
     try:
-        return _P_TrainReq(_v.gear, _v.fec, _v.interleave, _v.pattern, _v.dwell, _v.tx_power, _v.preset) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        return _P_TrainReq(_v.gear, _v.fec, _v.interleave, _v.pattern, _v.dwell, _v.tx_power, _v.preset) + (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, TrainReq, _R_TrainReq)
 
@@ -169,7 +167,7 @@ def decode_TrainReqResponse(_b: _Any, _o: int, _e: int) -> TrainReqResponse:
 
 def encode_TrainReqResponse(_v: TrainReqResponse) -> bytes:
     try:
-        return _encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b""
+        return (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, TrainReqResponse, ())
 
@@ -212,7 +210,7 @@ def encode_TrainStatus(_v: TrainStatus) -> bytes:
     try:
         if _v.ber > 3000:
             _refuse(_v, TrainStatus, _R_TrainStatus)
-        return _P_TrainStatus(_v.state, _v.locks, _v.result, _v.rx_power, _v.ber, _v.elapsed) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        return _P_TrainStatus(_v.state, _v.locks, _v.result, _v.rx_power, _v.ber, _v.elapsed) + (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, TrainStatus, _R_TrainStatus)
 
@@ -266,7 +264,7 @@ class LinkParams(_Struct, frozen=True, gc=False):
     extensions: tuple[_Tlv, ...] = ()
 
 
-_S_LinkParams = _Packer('<BBBHBI')
+_S_LinkParams = _Packer('<BBBHBIB')
 _U_LinkParams, _P_LinkParams = _S_LinkParams.unpack_from, _S_LinkParams.pack
 _R_LinkParams = (
     _Item('gear', 0, 1, 0, 255),
@@ -275,40 +273,45 @@ _R_LinkParams = (
     _Item('replay_depth', 3, 2, 64, 4096),
     _Item('ack_coalesce', 5, 1, 1, 255),
     _Item('epoch', 6, 4, 0, 4294967295),
+    _Item('channels', 10, 1, 0, 16, counts='rows'),
 )
 
 
 def decode_LinkParams(_b: _Any, _o: int, _e: int) -> LinkParams:
-    if _e - _o < 10:
+    if _e - _o < 11:
         raise _run_fault(_b, _o, _e, _R_LinkParams)
-    gear, fec, interleave, replay_depth, ack_coalesce, epoch = _U_LinkParams(_b, _o)
-    if not 64 <= replay_depth <= 4096 or ack_coalesce < 1:
+    gear, fec, interleave, replay_depth, ack_coalesce, epoch, _n = _U_LinkParams(_b, _o)
+    if not 64 <= replay_depth <= 4096 or not ack_coalesce or _n > 16:
         raise _run_fault(_b, _o, _e, _R_LinkParams)
-    _o += 10
-    if _e - _o < 1:
-        raise _short('channels', _o, _e, 1)
-    _n = _b[_o]
-    if not _n <= 16:
-        raise _cap('channels', _o, _n, 0, 16)
-    _o += 1
-    _rows_channels = []
-    for _i in range(_n):
-        try:
-            _row_channels, _o = decode_VcParams(_b, _o, _e)
-        except _DecodeError as _error:
-            raise _error.under(f'channels[{_i}]') from None
-        _rows_channels.append(_row_channels)
+    _o += 11
+    _w = _o + _n * 5
+    if _w > _e:
+        raise _rows_fault(_b, _o, _e, _R_VcParams, 'channels')
+    _rows_channels: list[VcParams] = []
+    while _o < _w:
+        _channels_vc, _channels_credits, _channels_mtu = _U_VcParams(_b, _o)
+        if _channels_vc > 15:
+            raise _run_fault(_b, _o, _e, _R_VcParams).under(f'channels[{len(_rows_channels)}]')
+        _rows_channels.append(VcParams(_channels_vc, _channels_credits, _channels_mtu))
+        _o += 5
     channels = tuple(_rows_channels)
     return LinkParams(_T_LaserGear_8[gear], _T_FecCode_8[fec], _T_Interleave_8[interleave], replay_depth, ack_coalesce, epoch, channels, (() if _o == _e else _decode_tlvs(_b, _o, _e, 'extensions', _K_extensions)))
 
 
 def encode_LinkParams(_v: LinkParams) -> bytes:
     try:
-        if not 64 <= _v.replay_depth <= 4096 or not 1 <= _v.ack_coalesce <= 255:
-            _refuse(_v, LinkParams, _R_LinkParams)
-        return _P_LinkParams(_v.gear, _v.fec, _v.interleave, _v.replay_depth, _v.ack_coalesce, _v.epoch) + _encode_rows(_v.channels, 'channels', 1, 0, 16, encode_VcParams) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        if not 64 <= _v.replay_depth <= 4096 or not _v.ack_coalesce or not _v.channels and _v.channels != () and _unlisted(_v.channels) or len(_v.channels) > 16:
+            _refuse(_v, LinkParams, _R_LinkParams, channels=encode_VcParams)
+        _out = [_P_LinkParams(_v.gear, _v.fec, _v.interleave, _v.replay_depth, _v.ack_coalesce, _v.epoch, len(_v.channels))]
+        for _row_channels in _v.channels:
+            if _row_channels.vc > 15:
+                raise TypeError  # _refuse finds it again
+            _out.append(_P_VcParams(_row_channels.vc, _row_channels.credits, _row_channels.mtu))
+        if _v.extensions or _v.extensions != ():
+            _out += _encode_tlvs(_v.extensions, 'extensions', _K_extensions)
+        return b"".join(_out)
     except (_PackError, TypeError, AttributeError):
-        _refuse(_v, LinkParams, _R_LinkParams)
+        _refuse(_v, LinkParams, _R_LinkParams, channels=encode_VcParams)
 
 
 class LinkParamsResponse(_Struct, frozen=True, gc=False):
@@ -324,7 +327,7 @@ class LinkParamsResponse(_Struct, frozen=True, gc=False):
     extensions: tuple[_Tlv, ...] = ()
 
 
-_S_LinkParamsResponse = _Packer('<BBBHBI')
+_S_LinkParamsResponse = _Packer('<BBBHBIB')
 _U_LinkParamsResponse, _P_LinkParamsResponse = _S_LinkParamsResponse.unpack_from, _S_LinkParamsResponse.pack
 _R_LinkParamsResponse = (
     _Item('gear', 0, 1, 0, 255),
@@ -333,40 +336,45 @@ _R_LinkParamsResponse = (
     _Item('replay_depth', 3, 2, 64, 4096),
     _Item('ack_coalesce', 5, 1, 1, 255),
     _Item('epoch', 6, 4, 0, 4294967295),
+    _Item('channels', 10, 1, 0, 16, counts='rows'),
 )
 
 
 def decode_LinkParamsResponse(_b: _Any, _o: int, _e: int) -> LinkParamsResponse:
-    if _e - _o < 10:
+    if _e - _o < 11:
         raise _run_fault(_b, _o, _e, _R_LinkParamsResponse)
-    gear, fec, interleave, replay_depth, ack_coalesce, epoch = _U_LinkParamsResponse(_b, _o)
-    if not 64 <= replay_depth <= 4096 or ack_coalesce < 1:
+    gear, fec, interleave, replay_depth, ack_coalesce, epoch, _n = _U_LinkParamsResponse(_b, _o)
+    if not 64 <= replay_depth <= 4096 or not ack_coalesce or _n > 16:
         raise _run_fault(_b, _o, _e, _R_LinkParamsResponse)
-    _o += 10
-    if _e - _o < 1:
-        raise _short('channels', _o, _e, 1)
-    _n = _b[_o]
-    if not _n <= 16:
-        raise _cap('channels', _o, _n, 0, 16)
-    _o += 1
-    _rows_channels = []
-    for _i in range(_n):
-        try:
-            _row_channels, _o = decode_VcParams(_b, _o, _e)
-        except _DecodeError as _error:
-            raise _error.under(f'channels[{_i}]') from None
-        _rows_channels.append(_row_channels)
+    _o += 11
+    _w = _o + _n * 5
+    if _w > _e:
+        raise _rows_fault(_b, _o, _e, _R_VcParams, 'channels')
+    _rows_channels: list[VcParams] = []
+    while _o < _w:
+        _channels_vc, _channels_credits, _channels_mtu = _U_VcParams(_b, _o)
+        if _channels_vc > 15:
+            raise _run_fault(_b, _o, _e, _R_VcParams).under(f'channels[{len(_rows_channels)}]')
+        _rows_channels.append(VcParams(_channels_vc, _channels_credits, _channels_mtu))
+        _o += 5
     channels = tuple(_rows_channels)
     return LinkParamsResponse(_T_LaserGear_8[gear], _T_FecCode_8[fec], _T_Interleave_8[interleave], replay_depth, ack_coalesce, epoch, channels, (() if _o == _e else _decode_tlvs(_b, _o, _e, 'extensions', _K_extensions)))
 
 
 def encode_LinkParamsResponse(_v: LinkParamsResponse) -> bytes:
     try:
-        if not 64 <= _v.replay_depth <= 4096 or not 1 <= _v.ack_coalesce <= 255:
-            _refuse(_v, LinkParamsResponse, _R_LinkParamsResponse)
-        return _P_LinkParamsResponse(_v.gear, _v.fec, _v.interleave, _v.replay_depth, _v.ack_coalesce, _v.epoch) + _encode_rows(_v.channels, 'channels', 1, 0, 16, encode_VcParams) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        if not 64 <= _v.replay_depth <= 4096 or not _v.ack_coalesce or not _v.channels and _v.channels != () and _unlisted(_v.channels) or len(_v.channels) > 16:
+            _refuse(_v, LinkParamsResponse, _R_LinkParamsResponse, channels=encode_VcParams)
+        _out = [_P_LinkParamsResponse(_v.gear, _v.fec, _v.interleave, _v.replay_depth, _v.ack_coalesce, _v.epoch, len(_v.channels))]
+        for _row_channels in _v.channels:
+            if _row_channels.vc > 15:
+                raise TypeError  # _refuse finds it again
+            _out.append(_P_VcParams(_row_channels.vc, _row_channels.credits, _row_channels.mtu))
+        if _v.extensions or _v.extensions != ():
+            _out += _encode_tlvs(_v.extensions, 'extensions', _K_extensions)
+        return b"".join(_out)
     except (_PackError, TypeError, AttributeError):
-        _refuse(_v, LinkParamsResponse, _R_LinkParamsResponse)
+        _refuse(_v, LinkParamsResponse, _R_LinkParamsResponse, channels=encode_VcParams)
 
 
 class VcPosition(_Struct, frozen=True, gc=False):
@@ -416,41 +424,50 @@ class VcResync(_Struct, frozen=True, gc=False):
     extensions: tuple[_Tlv, ...] = ()
 
 
-_S_VcResync = _Packer('<IH')
+_S_VcResync = _Packer('<IHB')
 _U_VcResync, _P_VcResync = _S_VcResync.unpack_from, _S_VcResync.pack
 _R_VcResync = (
     _Item('epoch', 0, 4, 0, 4294967295),
     _Item('last_rx_seq', 4, 2, 0, 65535),
+    _Item('channels', 6, 1, 0, 16, counts='rows'),
 )
 
 
 def decode_VcResync(_b: _Any, _o: int, _e: int) -> VcResync:
-    if _e - _o < 6:
+    if _e - _o < 7:
         raise _run_fault(_b, _o, _e, _R_VcResync)
-    epoch, last_rx_seq = _U_VcResync(_b, _o)
-    _o += 6
-    if _e - _o < 1:
-        raise _short('channels', _o, _e, 1)
-    _n = _b[_o]
-    if not _n <= 16:
-        raise _cap('channels', _o, _n, 0, 16)
-    _o += 1
-    _rows_channels = []
-    for _i in range(_n):
-        try:
-            _row_channels, _o = decode_VcPosition(_b, _o, _e)
-        except _DecodeError as _error:
-            raise _error.under(f'channels[{_i}]') from None
-        _rows_channels.append(_row_channels)
+    epoch, last_rx_seq, _n = _U_VcResync(_b, _o)
+    if _n > 16:
+        raise _run_fault(_b, _o, _e, _R_VcResync)
+    _o += 7
+    _w = _o + _n * 7
+    if _w > _e:
+        raise _rows_fault(_b, _o, _e, _R_VcPosition, 'channels')
+    _rows_channels: list[VcPosition] = []
+    while _o < _w:
+        _channels_vc, _channels_sent_cum, _channels_freed_cum, _channels_last_txn = _U_VcPosition(_b, _o)
+        if _channels_vc > 15:
+            raise _run_fault(_b, _o, _e, _R_VcPosition).under(f'channels[{len(_rows_channels)}]')
+        _rows_channels.append(VcPosition(_channels_vc, _channels_sent_cum, _channels_freed_cum, _channels_last_txn))
+        _o += 7
     channels = tuple(_rows_channels)
     return VcResync(epoch, last_rx_seq, channels, (() if _o == _e else _decode_tlvs(_b, _o, _e, 'extensions', _K_extensions)))
 
 
 def encode_VcResync(_v: VcResync) -> bytes:
     try:
-        return _P_VcResync(_v.epoch, _v.last_rx_seq) + _encode_rows(_v.channels, 'channels', 1, 0, 16, encode_VcPosition) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        if not _v.channels and _v.channels != () and _unlisted(_v.channels) or len(_v.channels) > 16:
+            _refuse(_v, VcResync, _R_VcResync, channels=encode_VcPosition)
+        _out = [_P_VcResync(_v.epoch, _v.last_rx_seq, len(_v.channels))]
+        for _row_channels in _v.channels:
+            if _row_channels.vc > 15:
+                raise TypeError  # _refuse finds it again
+            _out.append(_P_VcPosition(_row_channels.vc, _row_channels.sent_cum, _row_channels.freed_cum, _row_channels.last_txn))
+        if _v.extensions or _v.extensions != ():
+            _out += _encode_tlvs(_v.extensions, 'extensions', _K_extensions)
+        return b"".join(_out)
     except (_PackError, TypeError, AttributeError):
-        _refuse(_v, VcResync, _R_VcResync)
+        _refuse(_v, VcResync, _R_VcResync, channels=encode_VcPosition)
 
 
 class VcResyncResponse(_Struct, frozen=True, gc=False):
@@ -462,41 +479,50 @@ class VcResyncResponse(_Struct, frozen=True, gc=False):
     extensions: tuple[_Tlv, ...] = ()
 
 
-_S_VcResyncResponse = _Packer('<IH')
+_S_VcResyncResponse = _Packer('<IHB')
 _U_VcResyncResponse, _P_VcResyncResponse = _S_VcResyncResponse.unpack_from, _S_VcResyncResponse.pack
 _R_VcResyncResponse = (
     _Item('epoch', 0, 4, 0, 4294967295),
     _Item('last_rx_seq', 4, 2, 0, 65535),
+    _Item('channels', 6, 1, 0, 16, counts='rows'),
 )
 
 
 def decode_VcResyncResponse(_b: _Any, _o: int, _e: int) -> VcResyncResponse:
-    if _e - _o < 6:
+    if _e - _o < 7:
         raise _run_fault(_b, _o, _e, _R_VcResyncResponse)
-    epoch, last_rx_seq = _U_VcResyncResponse(_b, _o)
-    _o += 6
-    if _e - _o < 1:
-        raise _short('channels', _o, _e, 1)
-    _n = _b[_o]
-    if not _n <= 16:
-        raise _cap('channels', _o, _n, 0, 16)
-    _o += 1
-    _rows_channels = []
-    for _i in range(_n):
-        try:
-            _row_channels, _o = decode_VcPosition(_b, _o, _e)
-        except _DecodeError as _error:
-            raise _error.under(f'channels[{_i}]') from None
-        _rows_channels.append(_row_channels)
+    epoch, last_rx_seq, _n = _U_VcResyncResponse(_b, _o)
+    if _n > 16:
+        raise _run_fault(_b, _o, _e, _R_VcResyncResponse)
+    _o += 7
+    _w = _o + _n * 7
+    if _w > _e:
+        raise _rows_fault(_b, _o, _e, _R_VcPosition, 'channels')
+    _rows_channels: list[VcPosition] = []
+    while _o < _w:
+        _channels_vc, _channels_sent_cum, _channels_freed_cum, _channels_last_txn = _U_VcPosition(_b, _o)
+        if _channels_vc > 15:
+            raise _run_fault(_b, _o, _e, _R_VcPosition).under(f'channels[{len(_rows_channels)}]')
+        _rows_channels.append(VcPosition(_channels_vc, _channels_sent_cum, _channels_freed_cum, _channels_last_txn))
+        _o += 7
     channels = tuple(_rows_channels)
     return VcResyncResponse(epoch, last_rx_seq, channels, (() if _o == _e else _decode_tlvs(_b, _o, _e, 'extensions', _K_extensions)))
 
 
 def encode_VcResyncResponse(_v: VcResyncResponse) -> bytes:
     try:
-        return _P_VcResyncResponse(_v.epoch, _v.last_rx_seq) + _encode_rows(_v.channels, 'channels', 1, 0, 16, encode_VcPosition) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        if not _v.channels and _v.channels != () and _unlisted(_v.channels) or len(_v.channels) > 16:
+            _refuse(_v, VcResyncResponse, _R_VcResyncResponse, channels=encode_VcPosition)
+        _out = [_P_VcResyncResponse(_v.epoch, _v.last_rx_seq, len(_v.channels))]
+        for _row_channels in _v.channels:
+            if _row_channels.vc > 15:
+                raise TypeError  # _refuse finds it again
+            _out.append(_P_VcPosition(_row_channels.vc, _row_channels.sent_cum, _row_channels.freed_cum, _row_channels.last_txn))
+        if _v.extensions or _v.extensions != ():
+            _out += _encode_tlvs(_v.extensions, 'extensions', _K_extensions)
+        return b"".join(_out)
     except (_PackError, TypeError, AttributeError):
-        _refuse(_v, VcResyncResponse, _R_VcResyncResponse)
+        _refuse(_v, VcResyncResponse, _R_VcResyncResponse, channels=encode_VcPosition)
 
 
 class LinkEvent(_Struct, frozen=True, gc=False):
@@ -539,7 +565,7 @@ def encode_LinkEvent(_v: LinkEvent) -> bytes:
     try:
         if _v.pre_fec_ber > 3000:
             _refuse(_v, LinkEvent, _R_LinkEvent)
-        return _P_LinkEvent(_v.state, _v.reason, _v.pre_fec_ber, _v.rx_power, _v.corrected, _v.uncorrectable, _v.replays) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        return _P_LinkEvent(_v.state, _v.reason, _v.pre_fec_ber, _v.rx_power, _v.corrected, _v.uncorrectable, _v.replays) + (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, LinkEvent, _R_LinkEvent)
 
@@ -568,7 +594,7 @@ def decode_CountersGet(_b: _Any, _o: int, _e: int) -> CountersGet:
 
 def encode_CountersGet(_v: CountersGet) -> bytes:
     try:
-        return _P_CountersGet(_v.groups) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        return _P_CountersGet(_v.groups) + (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, CountersGet, _R_CountersGet)
 
@@ -597,7 +623,7 @@ def decode_Counter(_b: _Any, _o: int, _e: int) -> tuple[Counter, int]:
         raise _run_fault(_b, _o, _e, _R_Counter)
     id, count, first_ns, last_ns = _U_Counter(_b, _o)
     _o += 26
-    return Counter(_G_CounterId(id, id), count, first_ns, last_ns), _o
+    return Counter(_G_CounterId[id], count, first_ns, last_ns), _o
 
 
 def encode_Counter(_v: Counter) -> bytes:
@@ -615,45 +641,41 @@ class CountersGetResponse(_Struct, frozen=True, gc=False):
     extensions: tuple[_Tlv, ...] = ()
 
 
-_S_CountersGetResponse = _Packer('<I')
+_S_CountersGetResponse = _Packer('<IB')
 _U_CountersGetResponse, _P_CountersGetResponse = _S_CountersGetResponse.unpack_from, _S_CountersGetResponse.pack
 _R_CountersGetResponse = (
     _Item('epoch', 0, 4, 0, 4294967295),
+    _Item('counters', 4, 1, 0, 150, counts='rows'),
 )
 
 
 def decode_CountersGetResponse(_b: _Any, _o: int, _e: int) -> CountersGetResponse:
-    if _e - _o < 4:
+    if _e - _o < 5:
         raise _run_fault(_b, _o, _e, _R_CountersGetResponse)
-    epoch, = _U_CountersGetResponse(_b, _o)
-    _o += 4
-    if _e - _o < 1:
-        raise _short('counters', _o, _e, 1)
-    _n = _b[_o]
-    if not _n <= 150:
-        raise _cap('counters', _o, _n, 0, 150)
-    _o += 1
+    epoch, _n = _U_CountersGetResponse(_b, _o)
+    if _n > 150:
+        raise _run_fault(_b, _o, _e, _R_CountersGetResponse)
+    _o += 5
     _w = _o + _n * 26
     if _w > _e:
-        _rows_counters = []
-        for _i in range(_n):
-            try:
-                _row_counters, _o = decode_Counter(_b, _o, _e)
-            except _DecodeError as _error:
-                raise _error.under(f'counters[{_i}]') from None
-            _rows_counters.append(_row_counters)
-        counters = tuple(_rows_counters)
-    else:
-        counters = tuple([Counter(_G_CounterId(id, id), count, first_ns, last_ns) for id, count, first_ns, last_ns in _S_Counter.iter_unpack(_b[_o:_w])])
-        _o = _w
+        raise _rows_fault(_b, _o, _e, _R_Counter, 'counters')
+    counters = tuple([Counter(_G_CounterId[id], count, first_ns, last_ns) for id, count, first_ns, last_ns in _S_Counter.iter_unpack(_b[_o:_w])])
+    _o = _w
     return CountersGetResponse(epoch, counters, (() if _o == _e else _decode_tlvs(_b, _o, _e, 'extensions', _K_extensions)))
 
 
 def encode_CountersGetResponse(_v: CountersGetResponse) -> bytes:
     try:
-        return _P_CountersGetResponse(_v.epoch) + _encode_rows(_v.counters, 'counters', 1, 0, 150, encode_Counter) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        if not _v.counters and _v.counters != () and _unlisted(_v.counters) or len(_v.counters) > 150:
+            _refuse(_v, CountersGetResponse, _R_CountersGetResponse, counters=encode_Counter)
+        _out = [_P_CountersGetResponse(_v.epoch, len(_v.counters))]
+        for _row_counters in _v.counters:
+            _out.append(_P_Counter(_row_counters.id, _row_counters.count, _row_counters.first_ns, _row_counters.last_ns))
+        if _v.extensions or _v.extensions != ():
+            _out += _encode_tlvs(_v.extensions, 'extensions', _K_extensions)
+        return b"".join(_out)
     except (_PackError, TypeError, AttributeError):
-        _refuse(_v, CountersGetResponse, _R_CountersGetResponse)
+        _refuse(_v, CountersGetResponse, _R_CountersGetResponse, counters=encode_Counter)
 
 
 class Margin(_Struct, frozen=True, gc=False):
@@ -692,7 +714,7 @@ def encode_Margin(_v: Margin) -> bytes:
     try:
         if not 1 <= _v.ber_target <= 18:
             _refuse(_v, Margin, _R_Margin)
-        return _P_Margin(_v.op, _v.mode, _v.direction, _v.ber_target, _v.dwell) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        return _P_Margin(_v.op, _v.mode, _v.direction, _v.ber_target, _v.dwell) + (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, Margin, _R_Margin)
 
@@ -733,9 +755,9 @@ def decode_MarginResponse(_b: _Any, _o: int, _e: int) -> MarginResponse:
 
 def encode_MarginResponse(_v: MarginResponse) -> bytes:
     try:
-        if _v.spare >> 6 or _v.exceeded >> 1 or _v.destructive >> 1:
+        if _v.exceeded > 1 or _v.destructive > 1:
             _refuse(_v, MarginResponse, _R_MarginResponse)
-        return _P_MarginResponse(_v.steps, _v.max_offset, _v.margin, _v.errors, _v.spare << 2 | _v.exceeded << 1 | _v.destructive) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        return _P_MarginResponse(_v.steps, _v.max_offset, _v.margin, _v.errors, _v.spare << 2 | _v.exceeded << 1 | _v.destructive) + (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, MarginResponse, _R_MarginResponse)
 
@@ -760,7 +782,7 @@ def decode_BertRun(_b: _Any, _o: int, _e: int) -> BertRun:
     if _e - _o < 9:
         raise _run_fault(_b, _o, _e, _R_BertRun)
     mode, length = _U_BertRun(_b, _o)
-    if length < 1:
+    if not length:
         raise _run_fault(_b, _o, _e, _R_BertRun)
     _o += 9
     return BertRun(_T_BertMode_8[mode], length, (() if _o == _e else _decode_tlvs(_b, _o, _e, 'extensions', _K_extensions)))
@@ -768,9 +790,9 @@ def decode_BertRun(_b: _Any, _o: int, _e: int) -> BertRun:
 
 def encode_BertRun(_v: BertRun) -> bytes:
     try:
-        if not 1 <= _v.length <= 18446744073709551615:
+        if not _v.length:
             _refuse(_v, BertRun, _R_BertRun)
-        return _P_BertRun(_v.mode, _v.length) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        return _P_BertRun(_v.mode, _v.length) + (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, BertRun, _R_BertRun)
 
@@ -803,7 +825,7 @@ def decode_BertRunResponse(_b: _Any, _o: int, _e: int) -> BertRunResponse:
 
 def encode_BertRunResponse(_v: BertRunResponse) -> bytes:
     try:
-        return _P_BertRunResponse(_v.errors, _v.tested, _v.burst_max) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        return _P_BertRunResponse(_v.errors, _v.tested, _v.burst_max) + (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, BertRunResponse, _R_BertRunResponse)
 
@@ -840,9 +862,9 @@ def decode_RetrainReq(_b: _Any, _o: int, _e: int) -> RetrainReq:
 
 def encode_RetrainReq(_v: RetrainReq) -> bytes:
     try:
-        if _v.spare >> 7 or _v.keep_config >> 1:
+        if _v.keep_config > 1:
             _refuse(_v, RetrainReq, _R_RetrainReq)
-        return _P_RetrainReq(_v.reason, _v.gears, _v.deadline, _v.spare << 1 | _v.keep_config) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        return _P_RetrainReq(_v.reason, _v.gears, _v.deadline, _v.spare << 1 | _v.keep_config) + (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, RetrainReq, _R_RetrainReq)
 
@@ -861,7 +883,7 @@ def decode_RetrainReqResponse(_b: _Any, _o: int, _e: int) -> RetrainReqResponse:
 
 def encode_RetrainReqResponse(_v: RetrainReqResponse) -> bytes:
     try:
-        return _encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b""
+        return (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, RetrainReqResponse, ())
 
@@ -894,7 +916,7 @@ def decode_LinkPm(_b: _Any, _o: int, _e: int) -> LinkPm:
 
 def encode_LinkPm(_v: LinkPm) -> bytes:
     try:
-        return _P_LinkPm(_v.target, _v.exit_latency, _v.wake_mask) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        return _P_LinkPm(_v.target, _v.exit_latency, _v.wake_mask) + (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, LinkPm, _R_LinkPm)
 
@@ -923,7 +945,7 @@ def decode_LinkPmResponse(_b: _Any, _o: int, _e: int) -> LinkPmResponse:
 
 def encode_LinkPmResponse(_v: LinkPmResponse) -> bytes:
     try:
-        return _P_LinkPmResponse(_v.exit_latency) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        return _P_LinkPmResponse(_v.exit_latency) + (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, LinkPmResponse, _R_LinkPmResponse)
 
@@ -954,7 +976,7 @@ def decode_LaserSafety(_b: _Any, _o: int, _e: int) -> LaserSafety:
 
 def encode_LaserSafety(_v: LaserSafety) -> bytes:
     try:
-        return _P_LaserSafety(_v.op, _v.mode) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        return _P_LaserSafety(_v.op, _v.mode) + (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, LaserSafety, _R_LaserSafety)
 
@@ -997,6 +1019,6 @@ def encode_LaserSafetyResponse(_v: LaserSafetyResponse) -> bytes:
     try:
         if not 1 <= _v.los_to_off <= 1000 or not 1 <= _v.restart_pulse <= 5 or not 250 <= _v.restart_interval <= 1000:
             _refuse(_v, LaserSafetyResponse, _R_LaserSafetyResponse)
-        return _P_LaserSafetyResponse(_v.interlock, _v.tx_state, _v.los_to_off, _v.restart_pulse, _v.restart_interval, _v.mode) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        return _P_LaserSafetyResponse(_v.interlock, _v.tx_state, _v.los_to_off, _v.restart_pulse, _v.restart_interval, _v.mode) + (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, LaserSafetyResponse, _R_LaserSafetyResponse)

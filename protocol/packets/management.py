@@ -11,15 +11,15 @@ from opalink.protocol.runtime import (
     Buffer as _Buffer,
     Item as _Item,
     Tlv as _Tlv,
-    cap as _cap,
-    checked as _checked,
-    counted as _counted,
     decode_tlvs as _decode_tlvs,
     encode_rows as _encode_rows,
     encode_tlvs as _encode_tlvs,
+    odd as _odd,
     refuse as _refuse,
+    rows_fault as _rows_fault,
     run_fault as _run_fault,
     short as _short,
+    unlisted as _unlisted,
 )
 from opalink.protocol.packets.enums import (
     ApplyAt,
@@ -56,13 +56,15 @@ from opalink.protocol.packets.enums import (
 )
 from opalink.protocol.packets.shared import (
     MachineReport,
+    _P_MachineReport,
+    _R_MachineReport,
     _S_MachineReport,
-    decode_MachineReport,
     encode_MachineReport,
 )
 from opalink.protocol.packets.tlvs import (
     _K_extensions,
     _K_properties,
+    _N_properties,
 )
 
 
@@ -106,7 +108,7 @@ def decode_Hello(_b: _Any, _o: int, _e: int) -> Hello:
 
 def encode_Hello(_v: Hello) -> bytes:
     try:
-        return _P_Hello(_v.low_major, _v.low_minor, _v.high_major, _v.high_minor, _v.features, _v.phone_nonce, _v.resume_session, _v.last_phone_nonce, _v.last_module_nonce) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        return _P_Hello(_v.low_major, _v.low_minor, _v.high_major, _v.high_minor, _v.features, _v.phone_nonce, _v.resume_session, _v.last_phone_nonce, _v.last_module_nonce) + (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, Hello, _R_Hello)
 
@@ -143,7 +145,7 @@ def decode_HelloResponse(_b: _Any, _o: int, _e: int) -> HelloResponse:
     if _e - _o < 66:
         raise _run_fault(_b, _o, _e, _R_HelloResponse)
     major, minor, session, module_nonce, features, desc_size, desc_sha256, schema_hash = _U_HelloResponse(_b, _o)
-    if session < 1:
+    if not session:
         raise _run_fault(_b, _o, _e, _R_HelloResponse)
     _o += 66
     return HelloResponse(major, minor, session, module_nonce, features, desc_size, desc_sha256, schema_hash, (() if _o == _e else _decode_tlvs(_b, _o, _e, 'extensions', _K_extensions)))
@@ -151,9 +153,9 @@ def decode_HelloResponse(_b: _Any, _o: int, _e: int) -> HelloResponse:
 
 def encode_HelloResponse(_v: HelloResponse) -> bytes:
     try:
-        if len(_v.desc_sha256) != 32 or not 1 <= _v.session <= 4294967295:
+        if len(_v.desc_sha256) != 32 or not _v.session:
             _refuse(_v, HelloResponse, _R_HelloResponse)
-        return _P_HelloResponse(_v.major, _v.minor, _v.session, _v.module_nonce, _v.features, _v.desc_size, _v.desc_sha256, _v.schema_hash) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        return _P_HelloResponse(_v.major, _v.minor, _v.session, _v.module_nonce, _v.features, _v.desc_size, _v.desc_sha256, _v.schema_hash) + (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, HelloResponse, _R_HelloResponse)
 
@@ -183,14 +185,14 @@ def decode_DescRead(_b: _Any, _o: int, _e: int) -> DescRead:
     if not 1 <= length <= 4092:
         raise _run_fault(_b, _o, _e, _R_DescRead)
     _o += 8
-    return DescRead(_G_DescriptorObject(object, object), offset, length, (() if _o == _e else _decode_tlvs(_b, _o, _e, 'extensions', _K_extensions)))
+    return DescRead(_G_DescriptorObject[object], offset, length, (() if _o == _e else _decode_tlvs(_b, _o, _e, 'extensions', _K_extensions)))
 
 
 def encode_DescRead(_v: DescRead) -> bytes:
     try:
         if not 1 <= _v.length <= 4092:
             _refuse(_v, DescRead, _R_DescRead)
-        return _P_DescRead(_v.object, _v.offset, _v.length) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        return _P_DescRead(_v.object, _v.offset, _v.length) + (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, DescRead, _R_DescRead)
 
@@ -206,24 +208,28 @@ _S_DescReadResponse = _Packer('<I')
 _U_DescReadResponse, _P_DescReadResponse = _S_DescReadResponse.unpack_from, _S_DescReadResponse.pack
 _R_DescReadResponse = (
     _Item('total', 0, 4, 0, 4294967295),
+    _Item('data', 4, 0, 0, 4092, counts='raw'),
 )
 
 
 def decode_DescReadResponse(_b: _Any, _o: int, _e: int) -> DescReadResponse:
-    if _e - _o < 4:
+    if not 4 <= _e - _o <= 4096:
         raise _run_fault(_b, _o, _e, _R_DescReadResponse)
     total, = _U_DescReadResponse(_b, _o)
-    _o += 4
-    if not 0 <= _e - _o <= 4092:
-        raise _cap('data', _o, _e - _o, 0, 4092)
-    return DescReadResponse(total, _b[_o:_e])
+    return DescReadResponse(total, _b[_o + 4 : _e])
+
+
+def split_DescReadResponse(_v: DescReadResponse) -> tuple[bytes, _Buffer]:
+    try:
+        if type(_v.data) is not bytes and _odd(_v.data) or not 0 <= len(_v.data) <= 4092:
+            _refuse(_v, DescReadResponse, _R_DescReadResponse)
+        return _P_DescReadResponse(_v.total), _v.data
+    except (_PackError, TypeError, AttributeError):
+        _refuse(_v, DescReadResponse, _R_DescReadResponse)
 
 
 def encode_DescReadResponse(_v: DescReadResponse) -> bytes:
-    try:
-        return _P_DescReadResponse(_v.total) + _checked(_v.data, 'data', 0, 4092)
-    except (_PackError, TypeError, AttributeError):
-        _refuse(_v, DescReadResponse, _R_DescReadResponse)
+    return b"".join(split_DescReadResponse(_v))
 
 
 class DescChanged(_Struct, frozen=True, gc=False):
@@ -254,7 +260,7 @@ def decode_DescChanged(_b: _Any, _o: int, _e: int) -> DescChanged:
 
 def encode_DescChanged(_v: DescChanged) -> bytes:
     try:
-        return _P_DescChanged(_v.generation, _v.reason, _v.objects) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        return _P_DescChanged(_v.generation, _v.reason, _v.objects) + (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, DescChanged, _R_DescChanged)
 
@@ -302,7 +308,7 @@ def decode_StackElement(_b: _Any, _o: int, _e: int) -> tuple[StackElement, int]:
 
 def encode_StackElement(_v: StackElement) -> bytes:
     try:
-        if _v.vendor >> 24 or _v.confidence > 100 or not -18000 <= _v.angle <= 18000 or _v.spare >> 7 or _v.powered >> 1:
+        if _v.vendor > 16777215 or _v.confidence > 100 or not -18000 <= _v.angle <= 18000 or _v.powered > 1:
             _refuse(_v, StackElement, _R_StackElement)
         return _P_StackElement(_v.kind, _v.vendor & 0xFFFF, _v.vendor >> 16, _v.model, _v.id_method, _v.confidence, _v.thickness, _v.density, _v.angle, _v.spare << 1 | _v.powered)
     except (_PackError, TypeError, AttributeError):
@@ -317,40 +323,49 @@ class StackReport(_Struct, frozen=True, gc=False):
     extensions: tuple[_Tlv, ...] = ()
 
 
-_S_StackReport = _Packer('<I')
+_S_StackReport = _Packer('<IB')
 _U_StackReport, _P_StackReport = _S_StackReport.unpack_from, _S_StackReport.pack
 _R_StackReport = (
     _Item('generation', 0, 4, 0, 4294967295),
+    _Item('elements', 4, 1, 0, 8, counts='rows'),
 )
 
 
 def decode_StackReport(_b: _Any, _o: int, _e: int) -> StackReport:
-    if _e - _o < 4:
+    if _e - _o < 5:
         raise _run_fault(_b, _o, _e, _R_StackReport)
-    generation, = _U_StackReport(_b, _o)
-    _o += 4
-    if _e - _o < 1:
-        raise _short('elements', _o, _e, 1)
-    _n = _b[_o]
-    if not _n <= 8:
-        raise _cap('elements', _o, _n, 0, 8)
-    _o += 1
-    _rows_elements = []
-    for _i in range(_n):
-        try:
-            _row_elements, _o = decode_StackElement(_b, _o, _e)
-        except _DecodeError as _error:
-            raise _error.under(f'elements[{_i}]') from None
-        _rows_elements.append(_row_elements)
+    generation, _n = _U_StackReport(_b, _o)
+    if _n > 8:
+        raise _run_fault(_b, _o, _e, _R_StackReport)
+    _o += 5
+    _w = _o + _n * 17
+    if _w > _e:
+        raise _rows_fault(_b, _o, _e, _R_StackElement, 'elements')
+    _rows_elements: list[StackElement] = []
+    while _o < _w:
+        _elements_kind, _elements_vendor, _h__elements_vendor, _elements_model, _elements_id_method, _elements_confidence, _elements_thickness, _elements_density, _elements_angle, _w__elements_flags = _U_StackElement(_b, _o)
+        if _elements_confidence > 100 or not -18000 <= _elements_angle <= 18000:
+            raise _run_fault(_b, _o, _e, _R_StackElement).under(f'elements[{len(_rows_elements)}]')
+        _rows_elements.append(StackElement(_T_ElementKind_8[_elements_kind], (_elements_vendor | _h__elements_vendor << 16), _elements_model, _T_IdMethod_8[_elements_id_method], _elements_confidence, _elements_thickness, _elements_density, _elements_angle, _w__elements_flags >> 1, _w__elements_flags & 1))
+        _o += 17
     elements = tuple(_rows_elements)
     return StackReport(generation, elements, (() if _o == _e else _decode_tlvs(_b, _o, _e, 'extensions', _K_extensions)))
 
 
 def encode_StackReport(_v: StackReport) -> bytes:
     try:
-        return _P_StackReport(_v.generation) + _encode_rows(_v.elements, 'elements', 1, 0, 8, encode_StackElement) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        if not _v.elements and _v.elements != () and _unlisted(_v.elements) or len(_v.elements) > 8:
+            _refuse(_v, StackReport, _R_StackReport, elements=encode_StackElement)
+        _out = [_P_StackReport(_v.generation, len(_v.elements))]
+        for _row_elements in _v.elements:
+            if _row_elements.vendor > 16777215 or _row_elements.confidence > 100 or not -18000 <= _row_elements.angle <= 18000 or _row_elements.powered > 1:
+                raise TypeError  # _refuse finds it again
+            _out.append(_P_StackElement(_row_elements.kind, _row_elements.vendor & 0xFFFF, _row_elements.vendor >> 16, _row_elements.model, _row_elements.id_method, _row_elements.confidence, _row_elements.thickness, _row_elements.density, _row_elements.angle, _row_elements.spare << 1 | _row_elements.powered))
+        if _v.extensions or _v.extensions != ():
+            _out += _encode_tlvs(_v.extensions, 'extensions', _K_extensions)
+        return b"".join(_out)
     except (_PackError, TypeError, AttributeError):
-        _refuse(_v, StackReport, _R_StackReport)
+        _refuse(_v, StackReport, _R_StackReport, elements=encode_StackElement)
 
 
 class PropDesc(_Struct, frozen=True, gc=False):
@@ -373,7 +388,7 @@ def decode_PropDesc(_b: _Any, _o: int, _e: int) -> PropDesc:
     if _e - _o < 3:
         raise _run_fault(_b, _o, _e, _R_PropDesc)
     first, max = _U_PropDesc(_b, _o)
-    if max < 1:
+    if not max:
         raise _run_fault(_b, _o, _e, _R_PropDesc)
     _o += 3
     return PropDesc(first, max, (() if _o == _e else _decode_tlvs(_b, _o, _e, 'extensions', _K_extensions)))
@@ -381,9 +396,9 @@ def decode_PropDesc(_b: _Any, _o: int, _e: int) -> PropDesc:
 
 def encode_PropDesc(_v: PropDesc) -> bytes:
     try:
-        if not 1 <= _v.max <= 255:
+        if not _v.max:
             _refuse(_v, PropDesc, _R_PropDesc)
-        return _P_PropDesc(_v.first, _v.max) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        return _P_PropDesc(_v.first, _v.max) + (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, PropDesc, _R_PropDesc)
 
@@ -433,7 +448,7 @@ class PropertyDesc(_Struct, frozen=True, gc=False):
     label: bytes = b""
 
 
-_S_PropertyDesc = _Packer('<HBBBbBqqqq')
+_S_PropertyDesc = _Packer('<HBBBbBqqqqB')
 _U_PropertyDesc, _P_PropertyDesc = _S_PropertyDesc.unpack_from, _S_PropertyDesc.pack
 _R_PropertyDesc = (
     _Item('id', 0, 2, 0, 65535),
@@ -446,40 +461,32 @@ _R_PropertyDesc = (
     _Item('maximum', 15, 8, -9223372036854775808, 9223372036854775807, signed=True),
     _Item('step', 23, 8, 0, 9223372036854775807, signed=True),
     _Item('initial', 31, 8, -9223372036854775808, 9223372036854775807, signed=True),
+    _Item('members', 39, 1, 0, 64, counts='rows'),
+)
+_S_PropertyDesc_2 = _Packer('<B')
+_U_PropertyDesc_2, _P_PropertyDesc_2 = _S_PropertyDesc_2.unpack_from, _S_PropertyDesc_2.pack
+_R_PropertyDesc_2 = (
+    _Item('label', 0, 1, 0, 32, counts='blob'),
 )
 
 
 def decode_PropertyDesc(_b: _Any, _o: int, _e: int) -> tuple[PropertyDesc, int]:
-    if _e - _o < 39:
+    if _e - _o < 40:
         raise _run_fault(_b, _o, _e, _R_PropertyDesc)
-    id, type, access, unit, scale, latency, minimum, maximum, step, initial = _U_PropertyDesc(_b, _o)
-    if step < 0:
+    id, type, access, unit, scale, latency, minimum, maximum, step, initial, _n = _U_PropertyDesc(_b, _o)
+    if step < 0 or _n > 64:
         raise _run_fault(_b, _o, _e, _R_PropertyDesc)
-    _o += 39
-    if _e - _o < 1:
-        raise _short('members', _o, _e, 1)
-    _n = _b[_o]
-    if not _n <= 64:
-        raise _cap('members', _o, _n, 0, 64)
-    _o += 1
+    _o += 40
     _w = _o + _n * 8
     if _w > _e:
-        _rows_members = []
-        for _i in range(_n):
-            try:
-                _row_members, _o = decode_PropertyMember(_b, _o, _e)
-            except _DecodeError as _error:
-                raise _error.under(f'members[{_i}]') from None
-            _rows_members.append(_row_members)
-        members = tuple(_rows_members)
-    else:
-        members = tuple([PropertyMember(value) for value, in _S_PropertyMember.iter_unpack(_b[_o:_w])])
-        _o = _w
+        raise _rows_fault(_b, _o, _e, _R_PropertyMember, 'members')
+    members = tuple([PropertyMember(value) for value, in _S_PropertyMember.iter_unpack(_b[_o:_w])])
+    _o = _w
     if _e - _o < 1:
-        raise _short('label', _o, _e, 1)
+        raise _run_fault(_b, _o, _e, _R_PropertyDesc_2)
     _n = _b[_o]
-    if not _n <= 32:
-        raise _cap('label', _o, _n, 0, 32)
+    if _n > 32:
+        raise _run_fault(_b, _o, _e, _R_PropertyDesc_2)
     _o += 1
     if _e - _o < _n:
         raise _short('label', _o, _e, _n)
@@ -490,11 +497,16 @@ def decode_PropertyDesc(_b: _Any, _o: int, _e: int) -> tuple[PropertyDesc, int]:
 
 def encode_PropertyDesc(_v: PropertyDesc) -> bytes:
     try:
-        if not 0 <= _v.step <= 9223372036854775807:
-            _refuse(_v, PropertyDesc, _R_PropertyDesc)
-        return _P_PropertyDesc(_v.id, _v.type, _v.access, _v.unit, _v.scale, _v.latency, _v.minimum, _v.maximum, _v.step, _v.initial) + _encode_rows(_v.members, 'members', 1, 0, 64, encode_PropertyMember) + _counted(_v.label, 'label', 1, 0, 32)
+        if _v.step < 0 or not _v.members and _v.members != () and _unlisted(_v.members) or len(_v.members) > 64 or type(_v.label) is not bytes and _odd(_v.label) or len(_v.label) > 32:
+            _refuse(_v, PropertyDesc, _R_PropertyDesc + _R_PropertyDesc_2, members=encode_PropertyMember)
+        _out = [_P_PropertyDesc(_v.id, _v.type, _v.access, _v.unit, _v.scale, _v.latency, _v.minimum, _v.maximum, _v.step, _v.initial, len(_v.members))]
+        for _row_members in _v.members:
+            _out.append(_P_PropertyMember(_row_members.value))
+        _out.append(_P_PropertyDesc_2(len(_v.label)))
+        _out.append(_v.label)
+        return b"".join(_out)
     except (_PackError, TypeError, AttributeError):
-        _refuse(_v, PropertyDesc, _R_PropertyDesc)
+        _refuse(_v, PropertyDesc, _R_PropertyDesc + _R_PropertyDesc_2, members=encode_PropertyMember)
 
 
 class PropDescResponse(_Struct, frozen=True, gc=False):
@@ -504,16 +516,21 @@ class PropDescResponse(_Struct, frozen=True, gc=False):
     extensions: tuple[_Tlv, ...] = ()
 
 
+_S_PropDescResponse = _Packer('<B')
+_U_PropDescResponse, _P_PropDescResponse = _S_PropDescResponse.unpack_from, _S_PropDescResponse.pack
+_R_PropDescResponse = (
+    _Item('described', 0, 1, 0, 64, counts='rows'),
+)
 
 
 def decode_PropDescResponse(_b: _Any, _o: int, _e: int) -> PropDescResponse:
     if _e - _o < 1:
-        raise _short('described', _o, _e, 1)
+        raise _run_fault(_b, _o, _e, _R_PropDescResponse)
     _n = _b[_o]
-    if not _n <= 64:
-        raise _cap('described', _o, _n, 0, 64)
+    if _n > 64:
+        raise _run_fault(_b, _o, _e, _R_PropDescResponse)
     _o += 1
-    _rows_described = []
+    _rows_described: list[PropertyDesc] = []
     for _i in range(_n):
         try:
             _row_described, _o = decode_PropertyDesc(_b, _o, _e)
@@ -526,9 +543,15 @@ def decode_PropDescResponse(_b: _Any, _o: int, _e: int) -> PropDescResponse:
 
 def encode_PropDescResponse(_v: PropDescResponse) -> bytes:
     try:
-        return _encode_rows(_v.described, 'described', 1, 0, 64, encode_PropertyDesc) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        if not _v.described and _v.described != () and _unlisted(_v.described) or len(_v.described) > 64:
+            _refuse(_v, PropDescResponse, _R_PropDescResponse, described=encode_PropertyDesc)
+        _out = [_P_PropDescResponse(len(_v.described))]
+        _out += _encode_rows(_v.described, 'described', encode_PropertyDesc)
+        if _v.extensions or _v.extensions != ():
+            _out += _encode_tlvs(_v.extensions, 'extensions', _K_extensions)
+        return b"".join(_out)
     except (_PackError, TypeError, AttributeError):
-        _refuse(_v, PropDescResponse, ())
+        _refuse(_v, PropDescResponse, _R_PropDescResponse, described=encode_PropertyDesc)
 
 
 class PropertyId(_Struct, frozen=True, gc=False):
@@ -566,36 +589,40 @@ class PropGet(_Struct, frozen=True, gc=False):
     extensions: tuple[_Tlv, ...] = ()
 
 
+_S_PropGet = _Packer('<B')
+_U_PropGet, _P_PropGet = _S_PropGet.unpack_from, _S_PropGet.pack
+_R_PropGet = (
+    _Item('wanted', 0, 1, 1, 64, counts='rows'),
+)
 
 
 def decode_PropGet(_b: _Any, _o: int, _e: int) -> PropGet:
     if _e - _o < 1:
-        raise _short('wanted', _o, _e, 1)
+        raise _run_fault(_b, _o, _e, _R_PropGet)
     _n = _b[_o]
     if not 1 <= _n <= 64:
-        raise _cap('wanted', _o, _n, 1, 64)
+        raise _run_fault(_b, _o, _e, _R_PropGet)
     _o += 1
     _w = _o + _n * 2
     if _w > _e:
-        _rows_wanted = []
-        for _i in range(_n):
-            try:
-                _row_wanted, _o = decode_PropertyId(_b, _o, _e)
-            except _DecodeError as _error:
-                raise _error.under(f'wanted[{_i}]') from None
-            _rows_wanted.append(_row_wanted)
-        wanted = tuple(_rows_wanted)
-    else:
-        wanted = tuple([PropertyId(id) for id, in _S_PropertyId.iter_unpack(_b[_o:_w])])
-        _o = _w
+        raise _rows_fault(_b, _o, _e, _R_PropertyId, 'wanted')
+    wanted = tuple([PropertyId(id) for id, in _S_PropertyId.iter_unpack(_b[_o:_w])])
+    _o = _w
     return PropGet(wanted, (() if _o == _e else _decode_tlvs(_b, _o, _e, 'extensions', _K_extensions)))
 
 
 def encode_PropGet(_v: PropGet) -> bytes:
     try:
-        return _encode_rows(_v.wanted, 'wanted', 1, 1, 64, encode_PropertyId) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        if not 1 <= len(_v.wanted) <= 64:
+            _refuse(_v, PropGet, _R_PropGet, wanted=encode_PropertyId)
+        _out = [_P_PropGet(len(_v.wanted))]
+        for _row_wanted in _v.wanted:
+            _out.append(_P_PropertyId(_row_wanted.id))
+        if _v.extensions or _v.extensions != ():
+            _out += _encode_tlvs(_v.extensions, 'extensions', _K_extensions)
+        return b"".join(_out)
     except (_PackError, TypeError, AttributeError):
-        _refuse(_v, PropGet, ())
+        _refuse(_v, PropGet, _R_PropGet, wanted=encode_PropertyId)
 
 
 class PropGetResponse(_Struct, frozen=True, gc=False):
@@ -607,12 +634,12 @@ class PropGetResponse(_Struct, frozen=True, gc=False):
 
 
 def decode_PropGetResponse(_b: _Any, _o: int, _e: int) -> PropGetResponse:
-    return PropGetResponse((() if _o == _e else _decode_tlvs(_b, _o, _e, 'properties', _K_properties)))
+    return PropGetResponse((() if _o == _e else _decode_tlvs(_b, _o, _e, 'properties', _K_properties, _N_properties)))
 
 
 def encode_PropGetResponse(_v: PropGetResponse) -> bytes:
     try:
-        return _encode_tlvs(_v.properties, 'properties', _K_properties) if _v.properties != () else b""
+        return (b"".join(_encode_tlvs(_v.properties, 'properties', _K_properties, _N_properties)) if _v.properties or _v.properties != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, PropGetResponse, ())
 
@@ -640,12 +667,12 @@ def decode_PropSet(_b: _Any, _o: int, _e: int) -> PropSet:
         raise _run_fault(_b, _o, _e, _R_PropSet)
     apply, at, group = _U_PropSet(_b, _o)
     _o += 11
-    return PropSet(_T_ApplyAt_8[apply], at, group, (() if _o == _e else _decode_tlvs(_b, _o, _e, 'settings', _K_properties)))
+    return PropSet(_T_ApplyAt_8[apply], at, group, (() if _o == _e else _decode_tlvs(_b, _o, _e, 'settings', _K_properties, _N_properties)))
 
 
 def encode_PropSet(_v: PropSet) -> bytes:
     try:
-        return _P_PropSet(_v.apply, _v.at, _v.group) + (_encode_tlvs(_v.settings, 'settings', _K_properties) if _v.settings != () else b"")
+        return _P_PropSet(_v.apply, _v.at, _v.group) + (b"".join(_encode_tlvs(_v.settings, 'settings', _K_properties, _N_properties)) if _v.settings or _v.settings != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, PropSet, _R_PropSet)
 
@@ -687,34 +714,38 @@ class PropSetResponse(_Struct, frozen=True, gc=False):
     extensions: tuple[_Tlv, ...] = ()
 
 
+_S_PropSetResponse = _Packer('<B')
+_U_PropSetResponse, _P_PropSetResponse = _S_PropSetResponse.unpack_from, _S_PropSetResponse.pack
+_R_PropSetResponse = (
+    _Item('results', 0, 1, 0, 255, counts='rows'),
+)
 
 
 def decode_PropSetResponse(_b: _Any, _o: int, _e: int) -> PropSetResponse:
     if _e - _o < 1:
-        raise _short('results', _o, _e, 1)
+        raise _run_fault(_b, _o, _e, _R_PropSetResponse)
     _n = _b[_o]
     _o += 1
     _w = _o + _n * 3
     if _w > _e:
-        _rows_results = []
-        for _i in range(_n):
-            try:
-                _row_results, _o = decode_SettingResult(_b, _o, _e)
-            except _DecodeError as _error:
-                raise _error.under(f'results[{_i}]') from None
-            _rows_results.append(_row_results)
-        results = tuple(_rows_results)
-    else:
-        results = tuple([SettingResult(id, status) for id, status in _S_SettingResult.iter_unpack(_b[_o:_w])])
-        _o = _w
+        raise _rows_fault(_b, _o, _e, _R_SettingResult, 'results')
+    results = tuple([SettingResult(id, status) for id, status in _S_SettingResult.iter_unpack(_b[_o:_w])])
+    _o = _w
     return PropSetResponse(results, (() if _o == _e else _decode_tlvs(_b, _o, _e, 'extensions', _K_extensions)))
 
 
 def encode_PropSetResponse(_v: PropSetResponse) -> bytes:
     try:
-        return _encode_rows(_v.results, 'results', 1, 0, 255, encode_SettingResult) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        if not _v.results and _v.results != () and _unlisted(_v.results):
+            _refuse(_v, PropSetResponse, _R_PropSetResponse, results=encode_SettingResult)
+        _out = [_P_PropSetResponse(len(_v.results))]
+        for _row_results in _v.results:
+            _out.append(_P_SettingResult(_row_results.id, _row_results.status))
+        if _v.extensions or _v.extensions != ():
+            _out += _encode_tlvs(_v.extensions, 'extensions', _K_extensions)
+        return b"".join(_out)
     except (_PackError, TypeError, AttributeError):
-        _refuse(_v, PropSetResponse, ())
+        _refuse(_v, PropSetResponse, _R_PropSetResponse, results=encode_SettingResult)
 
 
 class PropChanged(_Struct, frozen=True, gc=False):
@@ -734,14 +765,14 @@ _R_PropChanged = (
 def decode_PropChanged(_b: _Any, _o: int, _e: int) -> PropChanged:
     if _e - _o < 1:
         raise _run_fault(_b, _o, _e, _R_PropChanged)
-    cause, = _U_PropChanged(_b, _o)
+    cause = _b[_o]
     _o += 1
-    return PropChanged(_T_ChangeCause_8[cause], (() if _o == _e else _decode_tlvs(_b, _o, _e, 'properties', _K_properties)))
+    return PropChanged(_T_ChangeCause_8[cause], (() if _o == _e else _decode_tlvs(_b, _o, _e, 'properties', _K_properties, _N_properties)))
 
 
 def encode_PropChanged(_v: PropChanged) -> bytes:
     try:
-        return _P_PropChanged(_v.cause) + (_encode_tlvs(_v.properties, 'properties', _K_properties) if _v.properties != () else b"")
+        return _P_PropChanged(_v.cause) + (b"".join(_encode_tlvs(_v.properties, 'properties', _K_properties, _N_properties)) if _v.properties or _v.properties != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, PropChanged, _R_PropChanged)
 
@@ -774,7 +805,7 @@ def decode_Keepalive(_b: _Any, _o: int, _e: int) -> Keepalive:
 
 def encode_Keepalive(_v: Keepalive) -> bytes:
     try:
-        return _P_Keepalive(_v.seq, _v.uptime, _v.health) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        return _P_Keepalive(_v.seq, _v.uptime, _v.health) + (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, Keepalive, _R_Keepalive)
 
@@ -807,7 +838,7 @@ def decode_KeepaliveResponse(_b: _Any, _o: int, _e: int) -> KeepaliveResponse:
 
 def encode_KeepaliveResponse(_v: KeepaliveResponse) -> bytes:
     try:
-        return _P_KeepaliveResponse(_v.seq, _v.uptime, _v.health) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        return _P_KeepaliveResponse(_v.seq, _v.uptime, _v.health) + (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, KeepaliveResponse, _R_KeepaliveResponse)
 
@@ -834,7 +865,7 @@ def decode_Pending(_b: _Any, _o: int, _e: int) -> Pending:
     if _e - _o < 7:
         raise _run_fault(_b, _o, _e, _R_Pending)
     txn, eta, percent = _U_Pending(_b, _o)
-    if txn < 1 or percent > 100:
+    if not txn or percent > 100:
         raise _run_fault(_b, _o, _e, _R_Pending)
     _o += 7
     return Pending(txn, eta, percent, (() if _o == _e else _decode_tlvs(_b, _o, _e, 'extensions', _K_extensions)))
@@ -842,9 +873,9 @@ def decode_Pending(_b: _Any, _o: int, _e: int) -> Pending:
 
 def encode_Pending(_v: Pending) -> bytes:
     try:
-        if not 1 <= _v.txn <= 65535 or _v.percent > 100:
+        if not _v.txn or _v.percent > 100:
             _refuse(_v, Pending, _R_Pending)
-        return _P_Pending(_v.txn, _v.eta, _v.percent) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        return _P_Pending(_v.txn, _v.eta, _v.percent) + (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, Pending, _R_Pending)
 
@@ -867,7 +898,7 @@ def decode_Cancel(_b: _Any, _o: int, _e: int) -> Cancel:
     if _e - _o < 2:
         raise _run_fault(_b, _o, _e, _R_Cancel)
     txn, = _U_Cancel(_b, _o)
-    if txn < 1:
+    if not txn:
         raise _run_fault(_b, _o, _e, _R_Cancel)
     _o += 2
     return Cancel(txn, (() if _o == _e else _decode_tlvs(_b, _o, _e, 'extensions', _K_extensions)))
@@ -875,9 +906,9 @@ def decode_Cancel(_b: _Any, _o: int, _e: int) -> Cancel:
 
 def encode_Cancel(_v: Cancel) -> bytes:
     try:
-        if not 1 <= _v.txn <= 65535:
+        if not _v.txn:
             _refuse(_v, Cancel, _R_Cancel)
-        return _P_Cancel(_v.txn) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        return _P_Cancel(_v.txn) + (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, Cancel, _R_Cancel)
 
@@ -896,7 +927,7 @@ def decode_CancelResponse(_b: _Any, _o: int, _e: int) -> CancelResponse:
 
 def encode_CancelResponse(_v: CancelResponse) -> bytes:
     try:
-        return _encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b""
+        return (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, CancelResponse, ())
 
@@ -927,7 +958,7 @@ def decode_Ready(_b: _Any, _o: int, _e: int) -> Ready:
 
 def encode_Ready(_v: Ready) -> bytes:
     try:
-        return _P_Ready(_v.subsystems, _v.after) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        return _P_Ready(_v.subsystems, _v.after) + (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, Ready, _R_Ready)
 
@@ -960,7 +991,7 @@ def decode_FaultEvent(_b: _Any, _o: int, _e: int) -> FaultEvent:
     if _e - _o < 32:
         raise _run_fault(_b, _o, _e, _R_FaultEvent)
     code, severity, subsystem, count, first_ns, context = _U_FaultEvent(_b, _o)
-    if count < 1:
+    if not count:
         raise _run_fault(_b, _o, _e, _R_FaultEvent)
     _o += 32
     return FaultEvent(code, _T_FaultSeverity_8[severity], _T_Subsystem_8[subsystem], count, first_ns, context, (() if _o == _e else _decode_tlvs(_b, _o, _e, 'extensions', _K_extensions)))
@@ -968,9 +999,9 @@ def decode_FaultEvent(_b: _Any, _o: int, _e: int) -> FaultEvent:
 
 def encode_FaultEvent(_v: FaultEvent) -> bytes:
     try:
-        if len(_v.context) != 16 or not 1 <= _v.count <= 4294967295:
+        if len(_v.context) != 16 or not _v.count:
             _refuse(_v, FaultEvent, _R_FaultEvent)
-        return _P_FaultEvent(_v.code, _v.severity, _v.subsystem, _v.count, _v.first_ns, _v.context) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        return _P_FaultEvent(_v.code, _v.severity, _v.subsystem, _v.count, _v.first_ns, _v.context) + (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, FaultEvent, _R_FaultEvent)
 
@@ -1001,7 +1032,7 @@ def decode_Reset(_b: _Any, _o: int, _e: int) -> Reset:
 
 def encode_Reset(_v: Reset) -> bytes:
     try:
-        return _P_Reset(_v.level, _v.reason) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        return _P_Reset(_v.level, _v.reason) + (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, Reset, _R_Reset)
 
@@ -1020,7 +1051,7 @@ def decode_ResetResponse(_b: _Any, _o: int, _e: int) -> ResetResponse:
 
 def encode_ResetResponse(_v: ResetResponse) -> bytes:
     try:
-        return _encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b""
+        return (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, ResetResponse, ())
 
@@ -1051,7 +1082,7 @@ def decode_Eject(_b: _Any, _o: int, _e: int) -> Eject:
 
 def encode_Eject(_v: Eject) -> bytes:
     try:
-        return _P_Eject(_v.phase, _v.grace) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        return _P_Eject(_v.phase, _v.grace) + (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, Eject, _R_Eject)
 
@@ -1082,7 +1113,7 @@ def decode_EjectResponse(_b: _Any, _o: int, _e: int) -> EjectResponse:
 
 def encode_EjectResponse(_v: EjectResponse) -> bytes:
     try:
-        return _P_EjectResponse(_v.pending_frames, _v.pending_bytes) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        return _P_EjectResponse(_v.pending_frames, _v.pending_bytes) + (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, EjectResponse, _R_EjectResponse)
 
@@ -1131,7 +1162,7 @@ def encode_SeatStatus(_v: SeatStatus) -> bytes:
     try:
         if _v.quality > 100 or _v.orientation > 35999:
             _refuse(_v, SeatStatus, _R_SeatStatus)
-        return _P_SeatStatus(_v.quality, _v.valid, _v.hall, _v.offset_x, _v.offset_y, _v.tilt, _v.rx_power, _v.contact, _v.orientation) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        return _P_SeatStatus(_v.quality, _v.valid, _v.hall, _v.offset_x, _v.offset_y, _v.tilt, _v.rx_power, _v.contact, _v.orientation) + (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, SeatStatus, _R_SeatStatus)
 
@@ -1162,7 +1193,7 @@ def decode_DetachNotice(_b: _Any, _o: int, _e: int) -> DetachNotice:
 
 def encode_DetachNotice(_v: DetachNotice) -> bytes:
     try:
-        return _P_DetachNotice(_v.cause, _v.expected) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        return _P_DetachNotice(_v.cause, _v.expected) + (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, DetachNotice, _R_DetachNotice)
 
@@ -1181,7 +1212,7 @@ def decode_StateGet(_b: _Any, _o: int, _e: int) -> StateGet:
 
 def encode_StateGet(_v: StateGet) -> bytes:
     try:
-        return _encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b""
+        return (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, StateGet, ())
 
@@ -1223,62 +1254,58 @@ class StateGetResponse(_Struct, frozen=True, gc=False):
     extensions: tuple[_Tlv, ...] = ()
 
 
-_S_StateGetResponse = _Packer('<I')
+_S_StateGetResponse = _Packer('<IB')
 _U_StateGetResponse, _P_StateGetResponse = _S_StateGetResponse.unpack_from, _S_StateGetResponse.pack
 _R_StateGetResponse = (
     _Item('generation', 0, 4, 0, 4294967295),
+    _Item('machines', 4, 1, 0, 32, counts='rows'),
+)
+_S_StateGetResponse_2 = _Packer('<B')
+_U_StateGetResponse_2, _P_StateGetResponse_2 = _S_StateGetResponse_2.unpack_from, _S_StateGetResponse_2.pack
+_R_StateGetResponse_2 = (
+    _Item('open', 0, 1, 0, 255, counts='rows'),
 )
 
 
 def decode_StateGetResponse(_b: _Any, _o: int, _e: int) -> StateGetResponse:
-    if _e - _o < 4:
+    if _e - _o < 5:
         raise _run_fault(_b, _o, _e, _R_StateGetResponse)
-    generation, = _U_StateGetResponse(_b, _o)
-    _o += 4
-    if _e - _o < 1:
-        raise _short('machines', _o, _e, 1)
-    _n = _b[_o]
-    if not _n <= 32:
-        raise _cap('machines', _o, _n, 0, 32)
-    _o += 1
+    generation, _n = _U_StateGetResponse(_b, _o)
+    if _n > 32:
+        raise _run_fault(_b, _o, _e, _R_StateGetResponse)
+    _o += 5
     _w = _o + _n * 11
     if _w > _e:
-        _rows_machines = []
-        for _i in range(_n):
-            try:
-                _row_machines, _o = decode_MachineReport(_b, _o, _e)
-            except _DecodeError as _error:
-                raise _error.under(f'machines[{_i}]') from None
-            _rows_machines.append(_row_machines)
-        machines = tuple(_rows_machines)
-    else:
-        machines = tuple([MachineReport(_T_MachineId_8[machine], state, reason, entered) for machine, state, reason, entered in _S_MachineReport.iter_unpack(_b[_o:_w])])
-        _o = _w
+        raise _rows_fault(_b, _o, _e, _R_MachineReport, 'machines')
+    machines = tuple([MachineReport(_T_MachineId_8[machine], state, reason, entered) for machine, state, reason, entered in _S_MachineReport.iter_unpack(_b[_o:_w])])
+    _o = _w
     if _e - _o < 1:
-        raise _short('open', _o, _e, 1)
+        raise _run_fault(_b, _o, _e, _R_StateGetResponse_2)
     _n = _b[_o]
     _o += 1
     _w = _o + _n * 2
     if _w > _e:
-        _rows_open = []
-        for _i in range(_n):
-            try:
-                _row_open, _o = decode_OpenTransaction(_b, _o, _e)
-            except _DecodeError as _error:
-                raise _error.under(f'open[{_i}]') from None
-            _rows_open.append(_row_open)
-        open = tuple(_rows_open)
-    else:
-        open = tuple([OpenTransaction(txn) for txn, in _S_OpenTransaction.iter_unpack(_b[_o:_w])])
-        _o = _w
+        raise _rows_fault(_b, _o, _e, _R_OpenTransaction, 'open')
+    open = tuple([OpenTransaction(txn) for txn, in _S_OpenTransaction.iter_unpack(_b[_o:_w])])
+    _o = _w
     return StateGetResponse(generation, machines, open, (() if _o == _e else _decode_tlvs(_b, _o, _e, 'extensions', _K_extensions)))
 
 
 def encode_StateGetResponse(_v: StateGetResponse) -> bytes:
     try:
-        return _P_StateGetResponse(_v.generation) + _encode_rows(_v.machines, 'machines', 1, 0, 32, encode_MachineReport) + _encode_rows(_v.open, 'open', 1, 0, 255, encode_OpenTransaction) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        if not _v.machines and _v.machines != () and _unlisted(_v.machines) or len(_v.machines) > 32 or not _v.open and _v.open != () and _unlisted(_v.open):
+            _refuse(_v, StateGetResponse, _R_StateGetResponse + _R_StateGetResponse_2, machines=encode_MachineReport, open=encode_OpenTransaction)
+        _out = [_P_StateGetResponse(_v.generation, len(_v.machines))]
+        for _row_machines in _v.machines:
+            _out.append(_P_MachineReport(_row_machines.machine, _row_machines.state, _row_machines.reason, _row_machines.entered))
+        _out.append(_P_StateGetResponse_2(len(_v.open)))
+        for _row_open in _v.open:
+            _out.append(_P_OpenTransaction(_row_open.txn))
+        if _v.extensions or _v.extensions != ():
+            _out += _encode_tlvs(_v.extensions, 'extensions', _K_extensions)
+        return b"".join(_out)
     except (_PackError, TypeError, AttributeError):
-        _refuse(_v, StateGetResponse, _R_StateGetResponse)
+        _refuse(_v, StateGetResponse, _R_StateGetResponse + _R_StateGetResponse_2, machines=encode_MachineReport, open=encode_OpenTransaction)
 
 
 class Vendor(_Struct, frozen=True, gc=False):
@@ -1296,26 +1323,28 @@ _R_Vendor = (
     _Item('oui', 0, 3, 0, 16777215),
     _Item('sub', 3, 2, 0, 65535),
     _Item('schema_hash', 5, 8, 0, 18446744073709551615),
+    _Item('data', 13, 0, 0, 4083, counts='raw'),
 )
 
 
 def decode_Vendor(_b: _Any, _o: int, _e: int) -> Vendor:
-    if _e - _o < 13:
+    if not 13 <= _e - _o <= 4096:
         raise _run_fault(_b, _o, _e, _R_Vendor)
     oui, _h_oui, sub, schema_hash = _U_Vendor(_b, _o)
-    _o += 13
-    if not 0 <= _e - _o <= 4083:
-        raise _cap('data', _o, _e - _o, 0, 4083)
-    return Vendor((oui | _h_oui << 16), sub, schema_hash, _b[_o:_e])
+    return Vendor((oui | _h_oui << 16), sub, schema_hash, _b[_o + 13 : _e])
+
+
+def split_Vendor(_v: Vendor) -> tuple[bytes, _Buffer]:
+    try:
+        if _v.oui > 16777215 or type(_v.data) is not bytes and _odd(_v.data) or not 0 <= len(_v.data) <= 4083:
+            _refuse(_v, Vendor, _R_Vendor)
+        return _P_Vendor(_v.oui & 0xFFFF, _v.oui >> 16, _v.sub, _v.schema_hash), _v.data
+    except (_PackError, TypeError, AttributeError):
+        _refuse(_v, Vendor, _R_Vendor)
 
 
 def encode_Vendor(_v: Vendor) -> bytes:
-    try:
-        if _v.oui >> 24:
-            _refuse(_v, Vendor, _R_Vendor)
-        return _P_Vendor(_v.oui & 0xFFFF, _v.oui >> 16, _v.sub, _v.schema_hash) + _checked(_v.data, 'data', 0, 4083)
-    except (_PackError, TypeError, AttributeError):
-        _refuse(_v, Vendor, _R_Vendor)
+    return b"".join(split_Vendor(_v))
 
 
 class VendorResponse(_Struct, frozen=True, gc=False):
@@ -1324,16 +1353,25 @@ class VendorResponse(_Struct, frozen=True, gc=False):
     data: _Buffer = b""
 
 
+_R_VendorResponse = (
+    _Item('data', 0, 0, 0, 4096, counts='raw'),
+)
 
 
 def decode_VendorResponse(_b: _Any, _o: int, _e: int) -> VendorResponse:
     if not 0 <= _e - _o <= 4096:
-        raise _cap('data', _o, _e - _o, 0, 4096)
+        raise _run_fault(_b, _o, _e, _R_VendorResponse)
     return VendorResponse(_b[_o:_e])
 
 
-def encode_VendorResponse(_v: VendorResponse) -> bytes:
+def split_VendorResponse(_v: VendorResponse) -> tuple[bytes, _Buffer]:
     try:
-        return bytes(_checked(_v.data, 'data', 0, 4096))
+        if type(_v.data) is not bytes and _odd(_v.data) or not 0 <= len(_v.data) <= 4096:
+            _refuse(_v, VendorResponse, _R_VendorResponse)
+        return b"", _v.data
     except (_PackError, TypeError, AttributeError):
-        _refuse(_v, VendorResponse, ())
+        _refuse(_v, VendorResponse, _R_VendorResponse)
+
+
+def encode_VendorResponse(_v: VendorResponse) -> bytes:
+    return b"".join(split_VendorResponse(_v))

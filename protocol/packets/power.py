@@ -6,17 +6,15 @@
 from struct import Struct as _Packer, error as _PackError
 from typing import Any as _Any
 from msgspec import Struct as _Struct
-from opalink.protocol.errors import DecodeError as _DecodeError
 from opalink.protocol.runtime import (
     Item as _Item,
     Tlv as _Tlv,
-    cap as _cap,
     decode_tlvs as _decode_tlvs,
-    encode_rows as _encode_rows,
     encode_tlvs as _encode_tlvs,
     refuse as _refuse,
+    rows_fault as _rows_fault,
     run_fault as _run_fault,
-    short as _short,
+    unlisted as _unlisted,
 )
 from opalink.protocol.packets.enums import (
     BudgetAction,
@@ -84,7 +82,7 @@ def decode_Offer(_b: _Any, _o: int, _e: int) -> tuple[Offer, int]:
 
 def encode_Offer(_v: Offer) -> bytes:
     try:
-        if _v.spare >> 7 or _v.give_back >> 1 or not 3000 <= _v.min <= 20000 or not 3000 <= _v.max <= 20000:
+        if _v.give_back > 1 or not 3000 <= _v.min <= 20000 or not 3000 <= _v.max <= 20000:
             _refuse(_v, Offer, _R_Offer)
         return _P_Offer(_v.kind, _v.spare << 1 | _v.give_back, _v.min, _v.max, _v.continuous, _v.peak, _v.peak_time)
     except (_PackError, TypeError, AttributeError):
@@ -100,41 +98,50 @@ class PwrSourceCaps(_Struct, frozen=True, gc=False):
     extensions: tuple[_Tlv, ...] = ()
 
 
-_S_PwrSourceCaps = _Packer('<BH')
+_S_PwrSourceCaps = _Packer('<BHB')
 _U_PwrSourceCaps, _P_PwrSourceCaps = _S_PwrSourceCaps.unpack_from, _S_PwrSourceCaps.pack
 _R_PwrSourceCaps = (
     _Item('generation', 0, 1, 0, 255),
     _Item('total', 1, 2, 0, 65535),
+    _Item('offers', 3, 1, 1, 7, counts='rows'),
 )
 
 
 def decode_PwrSourceCaps(_b: _Any, _o: int, _e: int) -> PwrSourceCaps:
-    if _e - _o < 3:
+    if _e - _o < 4:
         raise _run_fault(_b, _o, _e, _R_PwrSourceCaps)
-    generation, total = _U_PwrSourceCaps(_b, _o)
-    _o += 3
-    if _e - _o < 1:
-        raise _short('offers', _o, _e, 1)
-    _n = _b[_o]
+    generation, total, _n = _U_PwrSourceCaps(_b, _o)
     if not 1 <= _n <= 7:
-        raise _cap('offers', _o, _n, 1, 7)
-    _o += 1
-    _rows_offers = []
-    for _i in range(_n):
-        try:
-            _row_offers, _o = decode_Offer(_b, _o, _e)
-        except _DecodeError as _error:
-            raise _error.under(f'offers[{_i}]') from None
-        _rows_offers.append(_row_offers)
+        raise _run_fault(_b, _o, _e, _R_PwrSourceCaps)
+    _o += 4
+    _w = _o + _n * 12
+    if _w > _e:
+        raise _rows_fault(_b, _o, _e, _R_Offer, 'offers')
+    _rows_offers: list[Offer] = []
+    while _o < _w:
+        _offers_kind, _w__offers_flags, _offers_min, _offers_max, _offers_continuous, _offers_peak, _offers_peak_time = _U_Offer(_b, _o)
+        if not 3000 <= _offers_min <= 20000 or not 3000 <= _offers_max <= 20000:
+            raise _run_fault(_b, _o, _e, _R_Offer).under(f'offers[{len(_rows_offers)}]')
+        _rows_offers.append(Offer(_T_OfferKind_8[_offers_kind], _w__offers_flags >> 1, _w__offers_flags & 1, _offers_min, _offers_max, _offers_continuous, _offers_peak, _offers_peak_time))
+        _o += 12
     offers = tuple(_rows_offers)
     return PwrSourceCaps(generation, total, offers, (() if _o == _e else _decode_tlvs(_b, _o, _e, 'extensions', _K_extensions)))
 
 
 def encode_PwrSourceCaps(_v: PwrSourceCaps) -> bytes:
     try:
-        return _P_PwrSourceCaps(_v.generation, _v.total) + _encode_rows(_v.offers, 'offers', 1, 1, 7, encode_Offer) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        if not 1 <= len(_v.offers) <= 7:
+            _refuse(_v, PwrSourceCaps, _R_PwrSourceCaps, offers=encode_Offer)
+        _out = [_P_PwrSourceCaps(_v.generation, _v.total, len(_v.offers))]
+        for _row_offers in _v.offers:
+            if _row_offers.give_back > 1 or not 3000 <= _row_offers.min <= 20000 or not 3000 <= _row_offers.max <= 20000:
+                raise TypeError  # _refuse finds it again
+            _out.append(_P_Offer(_row_offers.kind, _row_offers.spare << 1 | _row_offers.give_back, _row_offers.min, _row_offers.max, _row_offers.continuous, _row_offers.peak, _row_offers.peak_time))
+        if _v.extensions or _v.extensions != ():
+            _out += _encode_tlvs(_v.extensions, 'extensions', _K_extensions)
+        return b"".join(_out)
     except (_PackError, TypeError, AttributeError):
-        _refuse(_v, PwrSourceCaps, _R_PwrSourceCaps)
+        _refuse(_v, PwrSourceCaps, _R_PwrSourceCaps, offers=encode_Offer)
 
 
 class PwrSinkCaps(_Struct, frozen=True, gc=False):
@@ -151,7 +158,7 @@ def decode_PwrSinkCaps(_b: _Any, _o: int, _e: int) -> PwrSinkCaps:
 
 def encode_PwrSinkCaps(_v: PwrSinkCaps) -> bytes:
     try:
-        return _encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b""
+        return (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, PwrSinkCaps, ())
 
@@ -198,7 +205,7 @@ def encode_PwrSinkCapsResponse(_v: PwrSinkCapsResponse) -> bytes:
     try:
         if _v.capacitance > 47:
             _refuse(_v, PwrSinkCapsResponse, _R_PwrSinkCapsResponse)
-        return _P_PwrSinkCapsResponse(_v.idle, _v.preview, _v.video, _v.still, _v.motor, _v.max, _v.min_ready, _v.capacitance) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        return _P_PwrSinkCapsResponse(_v.idle, _v.preview, _v.video, _v.still, _v.motor, _v.max, _v.min_ready, _v.capacitance) + (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, PwrSinkCapsResponse, _R_PwrSinkCapsResponse)
 
@@ -241,9 +248,9 @@ def decode_PwrRequest(_b: _Any, _o: int, _e: int) -> PwrRequest:
 
 def encode_PwrRequest(_v: PwrRequest) -> bytes:
     try:
-        if _v.object > 6 or _v.spare >> 7 or _v.mismatch >> 1:
+        if _v.object > 6 or _v.mismatch > 1:
             _refuse(_v, PwrRequest, _R_PwrRequest)
-        return _P_PwrRequest(_v.generation, _v.object, _v.operating, _v.max, _v.give_back, _v.spare << 1 | _v.mismatch) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        return _P_PwrRequest(_v.generation, _v.object, _v.operating, _v.max, _v.give_back, _v.spare << 1 | _v.mismatch) + (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, PwrRequest, _R_PwrRequest)
 
@@ -262,7 +269,7 @@ def decode_PwrRequestResponse(_b: _Any, _o: int, _e: int) -> PwrRequestResponse:
 
 def encode_PwrRequestResponse(_v: PwrRequestResponse) -> bytes:
     try:
-        return _encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b""
+        return (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, PwrRequestResponse, ())
 
@@ -293,7 +300,7 @@ def decode_PwrRequestError(_b: _Any, _o: int, _e: int) -> PwrRequestError:
 
 def encode_PwrRequestError(_v: PwrRequestError) -> bytes:
     try:
-        return _P_PwrRequestError(_v.reason, _v.retry_after) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        return _P_PwrRequestError(_v.reason, _v.retry_after) + (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, PwrRequestError, _R_PwrRequestError)
 
@@ -332,7 +339,7 @@ def encode_PwrReady(_v: PwrReady) -> bytes:
     try:
         if _v.object > 6:
             _refuse(_v, PwrReady, _R_PwrReady)
-        return _P_PwrReady(_v.object, _v.voltage, _v.limit, _v.contract) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        return _P_PwrReady(_v.object, _v.voltage, _v.limit, _v.contract) + (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, PwrReady, _R_PwrReady)
 
@@ -371,7 +378,7 @@ def decode_PwrStatus(_b: _Any, _o: int, _e: int) -> PwrStatus:
 
 def encode_PwrStatus(_v: PwrStatus) -> bytes:
     try:
-        return _P_PwrStatus(_v.voltage, _v.current, _v.power, _v.energy, _v.contact, _v.balance) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        return _P_PwrStatus(_v.voltage, _v.current, _v.power, _v.energy, _v.contact, _v.balance) + (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, PwrStatus, _R_PwrStatus)
 
@@ -404,7 +411,7 @@ def decode_PwrBudget(_b: _Any, _o: int, _e: int) -> PwrBudget:
 
 def encode_PwrBudget(_v: PwrBudget) -> bytes:
     try:
-        return _P_PwrBudget(_v.max, _v.grace, _v.cause) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        return _P_PwrBudget(_v.max, _v.grace, _v.cause) + (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, PwrBudget, _R_PwrBudget)
 
@@ -447,45 +454,41 @@ class PwrBudgetResponse(_Struct, frozen=True, gc=False):
     extensions: tuple[_Tlv, ...] = ()
 
 
-_S_PwrBudgetResponse = _Packer('<H')
+_S_PwrBudgetResponse = _Packer('<HB')
 _U_PwrBudgetResponse, _P_PwrBudgetResponse = _S_PwrBudgetResponse.unpack_from, _S_PwrBudgetResponse.pack
 _R_PwrBudgetResponse = (
     _Item('power', 0, 2, 0, 65535),
+    _Item('actions', 2, 1, 0, 16, counts='rows'),
 )
 
 
 def decode_PwrBudgetResponse(_b: _Any, _o: int, _e: int) -> PwrBudgetResponse:
-    if _e - _o < 2:
+    if _e - _o < 3:
         raise _run_fault(_b, _o, _e, _R_PwrBudgetResponse)
-    power, = _U_PwrBudgetResponse(_b, _o)
-    _o += 2
-    if _e - _o < 1:
-        raise _short('actions', _o, _e, 1)
-    _n = _b[_o]
-    if not _n <= 16:
-        raise _cap('actions', _o, _n, 0, 16)
-    _o += 1
+    power, _n = _U_PwrBudgetResponse(_b, _o)
+    if _n > 16:
+        raise _run_fault(_b, _o, _e, _R_PwrBudgetResponse)
+    _o += 3
     _w = _o + _n * 3
     if _w > _e:
-        _rows_actions = []
-        for _i in range(_n):
-            try:
-                _row_actions, _o = decode_BudgetStep(_b, _o, _e)
-            except _DecodeError as _error:
-                raise _error.under(f'actions[{_i}]') from None
-            _rows_actions.append(_row_actions)
-        actions = tuple(_rows_actions)
-    else:
-        actions = tuple([BudgetStep(_T_BudgetAction_8[action], saves) for action, saves in _S_BudgetStep.iter_unpack(_b[_o:_w])])
-        _o = _w
+        raise _rows_fault(_b, _o, _e, _R_BudgetStep, 'actions')
+    actions = tuple([BudgetStep(_T_BudgetAction_8[action], saves) for action, saves in _S_BudgetStep.iter_unpack(_b[_o:_w])])
+    _o = _w
     return PwrBudgetResponse(power, actions, (() if _o == _e else _decode_tlvs(_b, _o, _e, 'extensions', _K_extensions)))
 
 
 def encode_PwrBudgetResponse(_v: PwrBudgetResponse) -> bytes:
     try:
-        return _P_PwrBudgetResponse(_v.power) + _encode_rows(_v.actions, 'actions', 1, 0, 16, encode_BudgetStep) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        if not _v.actions and _v.actions != () and _unlisted(_v.actions) or len(_v.actions) > 16:
+            _refuse(_v, PwrBudgetResponse, _R_PwrBudgetResponse, actions=encode_BudgetStep)
+        _out = [_P_PwrBudgetResponse(_v.power, len(_v.actions))]
+        for _row_actions in _v.actions:
+            _out.append(_P_BudgetStep(_row_actions.action, _row_actions.saves))
+        if _v.extensions or _v.extensions != ():
+            _out += _encode_tlvs(_v.extensions, 'extensions', _K_extensions)
+        return b"".join(_out)
     except (_PackError, TypeError, AttributeError):
-        _refuse(_v, PwrBudgetResponse, _R_PwrBudgetResponse)
+        _refuse(_v, PwrBudgetResponse, _R_PwrBudgetResponse, actions=encode_BudgetStep)
 
 
 class PwrReserve(_Struct, frozen=True, gc=False):
@@ -510,7 +513,7 @@ def decode_PwrReserve(_b: _Any, _o: int, _e: int) -> PwrReserve:
     if _e - _o < 12:
         raise _run_fault(_b, _o, _e, _R_PwrReserve)
     power, time, by = _U_PwrReserve(_b, _o)
-    if time < 1:
+    if not time:
         raise _run_fault(_b, _o, _e, _R_PwrReserve)
     _o += 12
     return PwrReserve(power, time, by, (() if _o == _e else _decode_tlvs(_b, _o, _e, 'extensions', _K_extensions)))
@@ -518,9 +521,9 @@ def decode_PwrReserve(_b: _Any, _o: int, _e: int) -> PwrReserve:
 
 def encode_PwrReserve(_v: PwrReserve) -> bytes:
     try:
-        if not 1 <= _v.time <= 65535:
+        if not _v.time:
             _refuse(_v, PwrReserve, _R_PwrReserve)
-        return _P_PwrReserve(_v.power, _v.time, _v.by) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        return _P_PwrReserve(_v.power, _v.time, _v.by) + (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, PwrReserve, _R_PwrReserve)
 
@@ -553,7 +556,7 @@ def decode_PwrReserveResponse(_b: _Any, _o: int, _e: int) -> PwrReserveResponse:
 
 def encode_PwrReserveResponse(_v: PwrReserveResponse) -> bytes:
     try:
-        return _P_PwrReserveResponse(_v.power, _v.opens, _v.window) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        return _P_PwrReserveResponse(_v.power, _v.opens, _v.window) + (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, PwrReserveResponse, _R_PwrReserveResponse)
 
@@ -590,9 +593,9 @@ def decode_PwrFault(_b: _Any, _o: int, _e: int) -> PwrFault:
 
 def encode_PwrFault(_v: PwrFault) -> bytes:
     try:
-        if _v.spare >> 7 or _v.latched >> 1:
+        if _v.latched > 1:
             _refuse(_v, PwrFault, _R_PwrFault)
-        return _P_PwrFault(_v.kind, _v.value, _v.spare << 1 | _v.latched, _v.count) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        return _P_PwrFault(_v.kind, _v.value, _v.spare << 1 | _v.latched, _v.count) + (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, PwrFault, _R_PwrFault)
 
@@ -629,7 +632,7 @@ def encode_PinTest(_v: PinTest) -> bytes:
     try:
         if not 1 <= _v.time <= 1000:
             _refuse(_v, PinTest, _R_PinTest)
-        return _P_PinTest(_v.kind, _v.current, _v.time) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        return _P_PinTest(_v.kind, _v.current, _v.time) + (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, PinTest, _R_PinTest)
 
@@ -660,7 +663,7 @@ def decode_PinTestResponse(_b: _Any, _o: int, _e: int) -> PinTestResponse:
 
 def encode_PinTestResponse(_v: PinTestResponse) -> bytes:
     try:
-        return _P_PinTestResponse(_v.resistance, _v.leakage) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        return _P_PinTestResponse(_v.resistance, _v.leakage) + (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, PinTestResponse, _R_PinTestResponse)
 
@@ -697,7 +700,7 @@ def encode_PwrRoleSwap(_v: PwrRoleSwap) -> bytes:
     try:
         if not 3000 <= _v.voltage <= 20000:
             _refuse(_v, PwrRoleSwap, _R_PwrRoleSwap)
-        return _P_PwrRoleSwap(_v.direction, _v.voltage, _v.current) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        return _P_PwrRoleSwap(_v.direction, _v.voltage, _v.current) + (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, PwrRoleSwap, _R_PwrRoleSwap)
 
@@ -716,7 +719,7 @@ def decode_PwrRoleSwapResponse(_b: _Any, _o: int, _e: int) -> PwrRoleSwapRespons
 
 def encode_PwrRoleSwapResponse(_v: PwrRoleSwapResponse) -> bytes:
     try:
-        return _encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b""
+        return (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, PwrRoleSwapResponse, ())
 
@@ -747,7 +750,7 @@ def decode_PwrReset(_b: _Any, _o: int, _e: int) -> PwrReset:
 
 def encode_PwrReset(_v: PwrReset) -> bytes:
     try:
-        return _P_PwrReset(_v.level, _v.off_time) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        return _P_PwrReset(_v.level, _v.off_time) + (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, PwrReset, _R_PwrReset)
 
@@ -797,43 +800,39 @@ class ThermalStatus(_Struct, frozen=True, gc=False):
     extensions: tuple[_Tlv, ...] = ()
 
 
-_S_ThermalStatus = _Packer('<BH')
+_S_ThermalStatus = _Packer('<BHB')
 _U_ThermalStatus, _P_ThermalStatus = _S_ThermalStatus.unpack_from, _S_ThermalStatus.pack
 _R_ThermalStatus = (
     _Item('severity', 0, 1, 0, 255),
     _Item('time_to_limit', 1, 2, 0, 65535),
+    _Item('sensors', 3, 1, 1, 32, counts='rows'),
 )
 
 
 def decode_ThermalStatus(_b: _Any, _o: int, _e: int) -> ThermalStatus:
-    if _e - _o < 3:
+    if _e - _o < 4:
         raise _run_fault(_b, _o, _e, _R_ThermalStatus)
-    severity, time_to_limit = _U_ThermalStatus(_b, _o)
-    _o += 3
-    if _e - _o < 1:
-        raise _short('sensors', _o, _e, 1)
-    _n = _b[_o]
+    severity, time_to_limit, _n = _U_ThermalStatus(_b, _o)
     if not 1 <= _n <= 32:
-        raise _cap('sensors', _o, _n, 1, 32)
-    _o += 1
+        raise _run_fault(_b, _o, _e, _R_ThermalStatus)
+    _o += 4
     _w = _o + _n * 8
     if _w > _e:
-        _rows_sensors = []
-        for _i in range(_n):
-            try:
-                _row_sensors, _o = decode_Temperature(_b, _o, _e)
-            except _DecodeError as _error:
-                raise _error.under(f'sensors[{_i}]') from None
-            _rows_sensors.append(_row_sensors)
-        sensors = tuple(_rows_sensors)
-    else:
-        sensors = tuple([Temperature(sensor, _T_ThermalPart_8[part], reading, limit, trend) for sensor, part, reading, limit, trend in _S_Temperature.iter_unpack(_b[_o:_w])])
-        _o = _w
+        raise _rows_fault(_b, _o, _e, _R_Temperature, 'sensors')
+    sensors = tuple([Temperature(sensor, _T_ThermalPart_8[part], reading, limit, trend) for sensor, part, reading, limit, trend in _S_Temperature.iter_unpack(_b[_o:_w])])
+    _o = _w
     return ThermalStatus(_T_ThermalSeverity_8[severity], time_to_limit, sensors, (() if _o == _e else _decode_tlvs(_b, _o, _e, 'extensions', _K_extensions)))
 
 
 def encode_ThermalStatus(_v: ThermalStatus) -> bytes:
     try:
-        return _P_ThermalStatus(_v.severity, _v.time_to_limit) + _encode_rows(_v.sensors, 'sensors', 1, 1, 32, encode_Temperature) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        if not 1 <= len(_v.sensors) <= 32:
+            _refuse(_v, ThermalStatus, _R_ThermalStatus, sensors=encode_Temperature)
+        _out = [_P_ThermalStatus(_v.severity, _v.time_to_limit, len(_v.sensors))]
+        for _row_sensors in _v.sensors:
+            _out.append(_P_Temperature(_row_sensors.sensor, _row_sensors.part, _row_sensors.reading, _row_sensors.limit, _row_sensors.trend))
+        if _v.extensions or _v.extensions != ():
+            _out += _encode_tlvs(_v.extensions, 'extensions', _K_extensions)
+        return b"".join(_out)
     except (_PackError, TypeError, AttributeError):
-        _refuse(_v, ThermalStatus, _R_ThermalStatus)
+        _refuse(_v, ThermalStatus, _R_ThermalStatus, sensors=encode_Temperature)

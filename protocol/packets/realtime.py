@@ -6,17 +6,14 @@
 from struct import Struct as _Packer, error as _PackError
 from typing import Any as _Any
 from msgspec import Struct as _Struct
-from opalink.protocol.errors import DecodeError as _DecodeError
 from opalink.protocol.runtime import (
     Item as _Item,
     Tlv as _Tlv,
-    cap as _cap,
     decode_tlvs as _decode_tlvs,
-    encode_rows as _encode_rows,
     encode_tlvs as _encode_tlvs,
     refuse as _refuse,
+    rows_fault as _rows_fault,
     run_fault as _run_fault,
-    short as _short,
 )
 from opalink.protocol.packets.enums import (
     AccelRange,
@@ -63,7 +60,7 @@ def decode_TimeSync(_b: _Any, _o: int, _e: int) -> TimeSync:
 
 def encode_TimeSync(_v: TimeSync) -> bytes:
     try:
-        return _P_TimeSync(_v.t1) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        return _P_TimeSync(_v.t1) + (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, TimeSync, _R_TimeSync)
 
@@ -96,7 +93,7 @@ def decode_TimeSyncResponse(_b: _Any, _o: int, _e: int) -> TimeSyncResponse:
 
 def encode_TimeSyncResponse(_v: TimeSyncResponse) -> bytes:
     try:
-        return _P_TimeSyncResponse(_v.t1, _v.t2, _v.t3) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        return _P_TimeSyncResponse(_v.t1, _v.t2, _v.t3) + (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, TimeSyncResponse, _R_TimeSyncResponse)
 
@@ -133,7 +130,7 @@ def decode_TimeStatus(_b: _Any, _o: int, _e: int) -> TimeStatus:
 
 def encode_TimeStatus(_v: TimeStatus) -> bytes:
     try:
-        return _P_TimeStatus(_v.offset, _v.ratio, _v.bound, _v.time_class, _v.state) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        return _P_TimeStatus(_v.offset, _v.ratio, _v.bound, _v.time_class, _v.state) + (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, TimeStatus, _R_TimeStatus)
 
@@ -168,7 +165,7 @@ def decode_TriggerAt(_b: _Any, _o: int, _e: int) -> TriggerAt:
 
 def encode_TriggerAt(_v: TriggerAt) -> bytes:
     try:
-        return _P_TriggerAt(_v.fire, _v.action, _v.plan, _v.width) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        return _P_TriggerAt(_v.fire, _v.action, _v.plan, _v.width) + (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, TriggerAt, _R_TriggerAt)
 
@@ -187,7 +184,7 @@ def decode_TriggerAtResponse(_b: _Any, _o: int, _e: int) -> TriggerAtResponse:
 
 def encode_TriggerAtResponse(_v: TriggerAtResponse) -> bytes:
     try:
-        return _encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b""
+        return (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, TriggerAtResponse, ())
 
@@ -222,7 +219,7 @@ def decode_TriggerFired(_b: _Any, _o: int, _e: int) -> TriggerFired:
 
 def encode_TriggerFired(_v: TriggerFired) -> bytes:
     try:
-        return _P_TriggerFired(_v.trigger, _v.planned, _v.actual, _v.error) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        return _P_TriggerFired(_v.trigger, _v.planned, _v.actual, _v.error) + (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, TriggerFired, _R_TriggerFired)
 
@@ -281,7 +278,7 @@ class ImuBatch(_Struct, frozen=True, gc=False):
     extensions: tuple[_Tlv, ...] = ()
 
 
-_S_ImuBatch = _Packer('<QIBBB')
+_S_ImuBatch = _Packer('<QIBBBB')
 _U_ImuBatch, _P_ImuBatch = _S_ImuBatch.unpack_from, _S_ImuBatch.pack
 _R_ImuBatch = (
     _Item('t0', 0, 8, 0, 18446744073709551615),
@@ -293,45 +290,37 @@ _R_ImuBatch = (
     _Item('flip_y', 14, 1, 0, 1, shift=4, bits=1),
     _Item('flip_x', 14, 1, 0, 1, shift=3, bits=1),
     _Item('order', 14, 1, 0, 7, shift=0, bits=3),
+    _Item('samples', 15, 1, 1, 32, counts='rows'),
 )
 
 
 def decode_ImuBatch(_b: _Any, _o: int, _e: int) -> ImuBatch:
-    if _e - _o < 15:
+    if _e - _o < 16:
         raise _run_fault(_b, _o, _e, _R_ImuBatch)
-    t0, dt, gyro_range, accel_range, _w_axes = _U_ImuBatch(_b, _o)
-    if dt < 1:
+    t0, dt, gyro_range, accel_range, _w_axes, _n = _U_ImuBatch(_b, _o)
+    if not dt or not 1 <= _n <= 32:
         raise _run_fault(_b, _o, _e, _R_ImuBatch)
-    _o += 15
-    if _e - _o < 1:
-        raise _short('samples', _o, _e, 1)
-    _n = _b[_o]
-    if not 1 <= _n <= 32:
-        raise _cap('samples', _o, _n, 1, 32)
-    _o += 1
+    _o += 16
     _w = _o + _n * 12
     if _w > _e:
-        _rows_samples = []
-        for _i in range(_n):
-            try:
-                _row_samples, _o = decode_ImuSample(_b, _o, _e)
-            except _DecodeError as _error:
-                raise _error.under(f'samples[{_i}]') from None
-            _rows_samples.append(_row_samples)
-        samples = tuple(_rows_samples)
-    else:
-        samples = tuple([ImuSample(gyro_x, gyro_y, gyro_z, accel_x, accel_y, accel_z) for gyro_x, gyro_y, gyro_z, accel_x, accel_y, accel_z in _S_ImuSample.iter_unpack(_b[_o:_w])])
-        _o = _w
+        raise _rows_fault(_b, _o, _e, _R_ImuSample, 'samples')
+    samples = tuple([ImuSample(gyro_x, gyro_y, gyro_z, accel_x, accel_y, accel_z) for gyro_x, gyro_y, gyro_z, accel_x, accel_y, accel_z in _S_ImuSample.iter_unpack(_b[_o:_w])])
+    _o = _w
     return ImuBatch(t0, dt, _T_GyroRange_8[gyro_range], _T_AccelRange_8[accel_range], _w_axes >> 6, _w_axes >> 5 & 1, _w_axes >> 4 & 1, _w_axes >> 3 & 1, _T_AxisOrder_3[_w_axes & 7], samples, (() if _o == _e else _decode_tlvs(_b, _o, _e, 'extensions', _K_extensions)))
 
 
 def encode_ImuBatch(_v: ImuBatch) -> bytes:
     try:
-        if not 1 <= _v.dt <= 4294967295 or _v.spare >> 2 or _v.flip_z >> 1 or _v.flip_y >> 1 or _v.flip_x >> 1 or _v.order >> 3:
-            _refuse(_v, ImuBatch, _R_ImuBatch)
-        return _P_ImuBatch(_v.t0, _v.dt, _v.gyro_range, _v.accel_range, _v.spare << 6 | _v.flip_z << 5 | _v.flip_y << 4 | _v.flip_x << 3 | _v.order) + _encode_rows(_v.samples, 'samples', 1, 1, 32, encode_ImuSample) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        if not _v.dt or _v.flip_z > 1 or _v.flip_y > 1 or _v.flip_x > 1 or _v.order > 7 or not 1 <= len(_v.samples) <= 32:
+            _refuse(_v, ImuBatch, _R_ImuBatch, samples=encode_ImuSample)
+        _out = [_P_ImuBatch(_v.t0, _v.dt, _v.gyro_range, _v.accel_range, _v.spare << 6 | _v.flip_z << 5 | _v.flip_y << 4 | _v.flip_x << 3 | _v.order, len(_v.samples))]
+        for _row_samples in _v.samples:
+            _out.append(_P_ImuSample(_row_samples.gyro_x, _row_samples.gyro_y, _row_samples.gyro_z, _row_samples.accel_x, _row_samples.accel_y, _row_samples.accel_z))
+        if _v.extensions or _v.extensions != ():
+            _out += _encode_tlvs(_v.extensions, 'extensions', _K_extensions)
+        return b"".join(_out)
     except (_PackError, TypeError, AttributeError):
-        _refuse(_v, ImuBatch, _R_ImuBatch)
+        _refuse(_v, ImuBatch, _R_ImuBatch, samples=encode_ImuSample)
 
 
 class OisTarget(_Struct, frozen=True, gc=False):
@@ -366,7 +355,7 @@ def decode_OisTarget(_b: _Any, _o: int, _e: int) -> OisTarget:
 
 def encode_OisTarget(_v: OisTarget) -> bytes:
     try:
-        return _P_OisTarget(_v.apply, _v.x, _v.y, _v.roll, _v.mode) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        return _P_OisTarget(_v.apply, _v.x, _v.y, _v.roll, _v.mode) + (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, OisTarget, _R_OisTarget)
 
@@ -412,47 +401,39 @@ class OisSamples(_Struct, frozen=True, gc=False):
     extensions: tuple[_Tlv, ...] = ()
 
 
-_S_OisSamples = _Packer('<QI')
+_S_OisSamples = _Packer('<QIB')
 _U_OisSamples, _P_OisSamples = _S_OisSamples.unpack_from, _S_OisSamples.pack
 _R_OisSamples = (
     _Item('t0', 0, 8, 0, 18446744073709551615),
     _Item('dt', 8, 4, 1, 4294967295),
+    _Item('samples', 12, 1, 1, 64, counts='rows'),
 )
 
 
 def decode_OisSamples(_b: _Any, _o: int, _e: int) -> OisSamples:
-    if _e - _o < 12:
+    if _e - _o < 13:
         raise _run_fault(_b, _o, _e, _R_OisSamples)
-    t0, dt = _U_OisSamples(_b, _o)
-    if dt < 1:
+    t0, dt, _n = _U_OisSamples(_b, _o)
+    if not dt or not 1 <= _n <= 64:
         raise _run_fault(_b, _o, _e, _R_OisSamples)
-    _o += 12
-    if _e - _o < 1:
-        raise _short('samples', _o, _e, 1)
-    _n = _b[_o]
-    if not 1 <= _n <= 64:
-        raise _cap('samples', _o, _n, 1, 64)
-    _o += 1
+    _o += 13
     _w = _o + _n * 6
     if _w > _e:
-        _rows_samples = []
-        for _i in range(_n):
-            try:
-                _row_samples, _o = decode_OisSample(_b, _o, _e)
-            except _DecodeError as _error:
-                raise _error.under(f'samples[{_i}]') from None
-            _rows_samples.append(_row_samples)
-        samples = tuple(_rows_samples)
-    else:
-        samples = tuple([OisSample(x, y, roll) for x, y, roll in _S_OisSample.iter_unpack(_b[_o:_w])])
-        _o = _w
+        raise _rows_fault(_b, _o, _e, _R_OisSample, 'samples')
+    samples = tuple([OisSample(x, y, roll) for x, y, roll in _S_OisSample.iter_unpack(_b[_o:_w])])
+    _o = _w
     return OisSamples(t0, dt, samples, (() if _o == _e else _decode_tlvs(_b, _o, _e, 'extensions', _K_extensions)))
 
 
 def encode_OisSamples(_v: OisSamples) -> bytes:
     try:
-        if not 1 <= _v.dt <= 4294967295:
-            _refuse(_v, OisSamples, _R_OisSamples)
-        return _P_OisSamples(_v.t0, _v.dt) + _encode_rows(_v.samples, 'samples', 1, 1, 64, encode_OisSample) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        if not _v.dt or not 1 <= len(_v.samples) <= 64:
+            _refuse(_v, OisSamples, _R_OisSamples, samples=encode_OisSample)
+        _out = [_P_OisSamples(_v.t0, _v.dt, len(_v.samples))]
+        for _row_samples in _v.samples:
+            _out.append(_P_OisSample(_row_samples.x, _row_samples.y, _row_samples.roll))
+        if _v.extensions or _v.extensions != ():
+            _out += _encode_tlvs(_v.extensions, 'extensions', _K_extensions)
+        return b"".join(_out)
     except (_PackError, TypeError, AttributeError):
-        _refuse(_v, OisSamples, _R_OisSamples)
+        _refuse(_v, OisSamples, _R_OisSamples, samples=encode_OisSample)

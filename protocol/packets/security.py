@@ -6,19 +6,16 @@
 from struct import Struct as _Packer, error as _PackError
 from typing import Any as _Any
 from msgspec import Struct as _Struct
-from opalink.protocol.errors import DecodeError as _DecodeError
 from opalink.protocol.runtime import (
     Buffer as _Buffer,
     Item as _Item,
     Tlv as _Tlv,
-    cap as _cap,
-    checked as _checked,
     decode_tlvs as _decode_tlvs,
-    encode_rows as _encode_rows,
     encode_tlvs as _encode_tlvs,
+    odd as _odd,
     refuse as _refuse,
+    rows_fault as _rows_fault,
     run_fault as _run_fault,
-    short as _short,
 )
 from opalink.protocol.packets.enums import (
     ActivationMethod,
@@ -43,19 +40,28 @@ class Spdm(_Struct, frozen=True, gc=False):
     message: _Buffer = bytes(4)
 
 
+_R_Spdm = (
+    _Item('message', 0, 0, 4, 4064, counts='raw'),
+)
 
 
 def decode_Spdm(_b: _Any, _o: int, _e: int) -> Spdm:
     if not 4 <= _e - _o <= 4064:
-        raise _cap('message', _o, _e - _o, 4, 4064)
+        raise _run_fault(_b, _o, _e, _R_Spdm)
     return Spdm(_b[_o:_e])
 
 
-def encode_Spdm(_v: Spdm) -> bytes:
+def split_Spdm(_v: Spdm) -> tuple[bytes, _Buffer]:
     try:
-        return bytes(_checked(_v.message, 'message', 4, 4064))
+        if type(_v.message) is not bytes and _odd(_v.message) or not 4 <= len(_v.message) <= 4064:
+            _refuse(_v, Spdm, _R_Spdm)
+        return b"", _v.message
     except (_PackError, TypeError, AttributeError):
-        _refuse(_v, Spdm, ())
+        _refuse(_v, Spdm, _R_Spdm)
+
+
+def encode_Spdm(_v: Spdm) -> bytes:
+    return b"".join(split_Spdm(_v))
 
 
 class SpdmResponse(_Struct, frozen=True, gc=False):
@@ -64,19 +70,28 @@ class SpdmResponse(_Struct, frozen=True, gc=False):
     message: _Buffer = bytes(4)
 
 
+_R_SpdmResponse = (
+    _Item('message', 0, 0, 4, 4064, counts='raw'),
+)
 
 
 def decode_SpdmResponse(_b: _Any, _o: int, _e: int) -> SpdmResponse:
     if not 4 <= _e - _o <= 4064:
-        raise _cap('message', _o, _e - _o, 4, 4064)
+        raise _run_fault(_b, _o, _e, _R_SpdmResponse)
     return SpdmResponse(_b[_o:_e])
 
 
-def encode_SpdmResponse(_v: SpdmResponse) -> bytes:
+def split_SpdmResponse(_v: SpdmResponse) -> tuple[bytes, _Buffer]:
     try:
-        return bytes(_checked(_v.message, 'message', 4, 4064))
+        if type(_v.message) is not bytes and _odd(_v.message) or not 4 <= len(_v.message) <= 4064:
+            _refuse(_v, SpdmResponse, _R_SpdmResponse)
+        return b"", _v.message
     except (_PackError, TypeError, AttributeError):
-        _refuse(_v, SpdmResponse, ())
+        _refuse(_v, SpdmResponse, _R_SpdmResponse)
+
+
+def encode_SpdmResponse(_v: SpdmResponse) -> bytes:
+    return b"".join(split_SpdmResponse(_v))
 
 
 class TrustPolicy(_Struct, frozen=True, gc=False):
@@ -109,7 +124,7 @@ def decode_TrustPolicy(_b: _Any, _o: int, _e: int) -> TrustPolicy:
 
 def encode_TrustPolicy(_v: TrustPolicy) -> bytes:
     try:
-        return _P_TrustPolicy(_v.level, _v.max_power, _v.granted, _v.expires) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        return _P_TrustPolicy(_v.level, _v.max_power, _v.granted, _v.expires) + (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, TrustPolicy, _R_TrustPolicy)
 
@@ -128,7 +143,7 @@ def decode_FwQuery(_b: _Any, _o: int, _e: int) -> FwQuery:
 
 def encode_FwQuery(_v: FwQuery) -> bytes:
     try:
-        return _encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b""
+        return (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, FwQuery, ())
 
@@ -180,36 +195,42 @@ class FwQueryResponse(_Struct, frozen=True, gc=False):
     extensions: tuple[_Tlv, ...] = ()
 
 
+_S_FwQueryResponse = _Packer('<B')
+_U_FwQueryResponse, _P_FwQueryResponse = _S_FwQueryResponse.unpack_from, _S_FwQueryResponse.pack
+_R_FwQueryResponse = (
+    _Item('components', 0, 1, 1, 32, counts='rows'),
+)
 
 
 def decode_FwQueryResponse(_b: _Any, _o: int, _e: int) -> FwQueryResponse:
     if _e - _o < 1:
-        raise _short('components', _o, _e, 1)
+        raise _run_fault(_b, _o, _e, _R_FwQueryResponse)
     _n = _b[_o]
     if not 1 <= _n <= 32:
-        raise _cap('components', _o, _n, 1, 32)
+        raise _run_fault(_b, _o, _e, _R_FwQueryResponse)
     _o += 1
     _w = _o + _n * 52
     if _w > _e:
-        _rows_components = []
-        for _i in range(_n):
-            try:
-                _row_components, _o = decode_FirmwareComponent(_b, _o, _e)
-            except _DecodeError as _error:
-                raise _error.under(f'components[{_i}]') from None
-            _rows_components.append(_row_components)
-        components = tuple(_rows_components)
-    else:
-        components = tuple([FirmwareComponent(component, slot, active, pending, digest, _T_ActivationMethod_8[activation]) for component, slot, active, pending, digest, activation in _S_FirmwareComponent.iter_unpack(_b[_o:_w])])
-        _o = _w
+        raise _rows_fault(_b, _o, _e, _R_FirmwareComponent, 'components')
+    components = tuple([FirmwareComponent(component, slot, active, pending, digest, _T_ActivationMethod_8[activation]) for component, slot, active, pending, digest, activation in _S_FirmwareComponent.iter_unpack(_b[_o:_w])])
+    _o = _w
     return FwQueryResponse(components, (() if _o == _e else _decode_tlvs(_b, _o, _e, 'extensions', _K_extensions)))
 
 
 def encode_FwQueryResponse(_v: FwQueryResponse) -> bytes:
     try:
-        return _encode_rows(_v.components, 'components', 1, 1, 32, encode_FirmwareComponent) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        if not 1 <= len(_v.components) <= 32:
+            _refuse(_v, FwQueryResponse, _R_FwQueryResponse, components=encode_FirmwareComponent)
+        _out = [_P_FwQueryResponse(len(_v.components))]
+        for _row_components in _v.components:
+            if len(_row_components.digest) != 32:
+                raise TypeError  # _refuse finds it again
+            _out.append(_P_FirmwareComponent(_row_components.component, _row_components.slot, _row_components.active, _row_components.pending, _row_components.digest, _row_components.activation))
+        if _v.extensions or _v.extensions != ():
+            _out += _encode_tlvs(_v.extensions, 'extensions', _K_extensions)
+        return b"".join(_out)
     except (_PackError, TypeError, AttributeError):
-        _refuse(_v, FwQueryResponse, ())
+        _refuse(_v, FwQueryResponse, _R_FwQueryResponse, components=encode_FirmwareComponent)
 
 
 class FwBegin(_Struct, frozen=True, gc=False):
@@ -238,7 +259,7 @@ def decode_FwBegin(_b: _Any, _o: int, _e: int) -> FwBegin:
     if _e - _o < 48:
         raise _run_fault(_b, _o, _e, _R_FwBegin)
     component, size, version, digest, options = _U_FwBegin(_b, _o)
-    if size < 1:
+    if not size:
         raise _run_fault(_b, _o, _e, _R_FwBegin)
     _o += 48
     return FwBegin(component, size, version, digest, options, (() if _o == _e else _decode_tlvs(_b, _o, _e, 'extensions', _K_extensions)))
@@ -246,9 +267,9 @@ def decode_FwBegin(_b: _Any, _o: int, _e: int) -> FwBegin:
 
 def encode_FwBegin(_v: FwBegin) -> bytes:
     try:
-        if len(_v.digest) != 32 or not 1 <= _v.size <= 4294967295:
+        if len(_v.digest) != 32 or not _v.size:
             _refuse(_v, FwBegin, _R_FwBegin)
-        return _P_FwBegin(_v.component, _v.size, _v.version, _v.digest, _v.options) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        return _P_FwBegin(_v.component, _v.size, _v.version, _v.digest, _v.options) + (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, FwBegin, _R_FwBegin)
 
@@ -283,7 +304,7 @@ def encode_FwBeginResponse(_v: FwBeginResponse) -> bytes:
     try:
         if not 1 <= _v.block_max <= 16380:
             _refuse(_v, FwBeginResponse, _R_FwBeginResponse)
-        return _P_FwBeginResponse(_v.block_max, _v.estimate) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        return _P_FwBeginResponse(_v.block_max, _v.estimate) + (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, FwBeginResponse, _R_FwBeginResponse)
 
@@ -318,7 +339,7 @@ def encode_FwPull(_v: FwPull) -> bytes:
     try:
         if not 1 <= _v.length <= 16380:
             _refuse(_v, FwPull, _R_FwPull)
-        return _P_FwPull(_v.offset, _v.length) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        return _P_FwPull(_v.offset, _v.length) + (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, FwPull, _R_FwPull)
 
@@ -334,24 +355,28 @@ _S_FwPullResponse = _Packer('<I')
 _U_FwPullResponse, _P_FwPullResponse = _S_FwPullResponse.unpack_from, _S_FwPullResponse.pack
 _R_FwPullResponse = (
     _Item('offset', 0, 4, 0, 4294967295),
+    _Item('data', 4, 0, 1, 16380, counts='raw'),
 )
 
 
 def decode_FwPullResponse(_b: _Any, _o: int, _e: int) -> FwPullResponse:
-    if _e - _o < 4:
+    if not 5 <= _e - _o <= 16384:
         raise _run_fault(_b, _o, _e, _R_FwPullResponse)
     offset, = _U_FwPullResponse(_b, _o)
-    _o += 4
-    if not 1 <= _e - _o <= 16380:
-        raise _cap('data', _o, _e - _o, 1, 16380)
-    return FwPullResponse(offset, _b[_o:_e])
+    return FwPullResponse(offset, _b[_o + 4 : _e])
+
+
+def split_FwPullResponse(_v: FwPullResponse) -> tuple[bytes, _Buffer]:
+    try:
+        if type(_v.data) is not bytes and _odd(_v.data) or not 1 <= len(_v.data) <= 16380:
+            _refuse(_v, FwPullResponse, _R_FwPullResponse)
+        return _P_FwPullResponse(_v.offset), _v.data
+    except (_PackError, TypeError, AttributeError):
+        _refuse(_v, FwPullResponse, _R_FwPullResponse)
 
 
 def encode_FwPullResponse(_v: FwPullResponse) -> bytes:
-    try:
-        return _P_FwPullResponse(_v.offset) + _checked(_v.data, 'data', 1, 16380)
-    except (_PackError, TypeError, AttributeError):
-        _refuse(_v, FwPullResponse, _R_FwPullResponse)
+    return b"".join(split_FwPullResponse(_v))
 
 
 class FwStatus(_Struct, frozen=True, gc=False):
@@ -390,7 +415,7 @@ def encode_FwStatus(_v: FwStatus) -> bytes:
     try:
         if _v.progress > 100:
             _refuse(_v, FwStatus, _R_FwStatus)
-        return _P_FwStatus(_v.component, _v.state, _v.result, _v.progress, _v.offset) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        return _P_FwStatus(_v.component, _v.state, _v.result, _v.progress, _v.offset) + (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, FwStatus, _R_FwStatus)
 
@@ -417,7 +442,7 @@ def decode_FwControl(_b: _Any, _o: int, _e: int) -> FwControl:
     if _e - _o < 6:
         raise _run_fault(_b, _o, _e, _R_FwControl)
     op, components, when = _U_FwControl(_b, _o)
-    if components < 1:
+    if not components:
         raise _run_fault(_b, _o, _e, _R_FwControl)
     _o += 6
     return FwControl(_T_FirmwareOp_8[op], components, _T_ActivationTime_8[when], (() if _o == _e else _decode_tlvs(_b, _o, _e, 'extensions', _K_extensions)))
@@ -425,9 +450,9 @@ def decode_FwControl(_b: _Any, _o: int, _e: int) -> FwControl:
 
 def encode_FwControl(_v: FwControl) -> bytes:
     try:
-        if not 1 <= _v.components <= 4294967295:
+        if not _v.components:
             _refuse(_v, FwControl, _R_FwControl)
-        return _P_FwControl(_v.op, _v.components, _v.when) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        return _P_FwControl(_v.op, _v.components, _v.when) + (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, FwControl, _R_FwControl)
 
@@ -446,6 +471,6 @@ def decode_FwControlResponse(_b: _Any, _o: int, _e: int) -> FwControlResponse:
 
 def encode_FwControlResponse(_v: FwControlResponse) -> bytes:
     try:
-        return _encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b""
+        return (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, FwControlResponse, ())

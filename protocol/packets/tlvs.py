@@ -9,18 +9,20 @@ from msgspec import Struct as _Struct
 from opalink.protocol.errors import DecodeError as _DecodeError
 from opalink.protocol.runtime import (
     Item as _Item,
+    NumberTable as _NumberTable,
     TagTable as _TagTable,
     Tlv as _Tlv,
-    cap as _cap,
-    counted as _counted,
     decode_tlvs as _decode_tlvs,
     encode_rows as _encode_rows,
     encode_tlvs as _encode_tlvs,
-    long as _long,
+    number as _number,
+    odd as _odd,
     refuse as _refuse,
     refuse_number as _refuse_number,
+    rows_fault as _rows_fault,
     run_fault as _run_fault,
     short as _short,
+    unlisted as _unlisted,
 )
 from opalink.protocol.packets.enums import (
     AnswerTag,
@@ -73,8 +75,9 @@ from opalink.protocol.packets.enums import (
 )
 from opalink.protocol.packets.shared import (
     MachineReport,
+    _P_MachineReport,
+    _R_MachineReport,
     _S_MachineReport,
-    decode_MachineReport,
     encode_MachineReport,
 )
 
@@ -93,7 +96,7 @@ class IdentityRecord(_Struct, frozen=True, gc=False):
     extensions: tuple[_Tlv, ...] = ()
 
 
-_S_IdentityRecord = _Packer('<HBH16sHQH')
+_S_IdentityRecord = _Packer('<HBH16sHQHB')
 _U_IdentityRecord, _P_IdentityRecord = _S_IdentityRecord.unpack_from, _S_IdentityRecord.pack
 _R_IdentityRecord = (
     _Item('vendor', 0, 3, 0, 16777215),
@@ -102,29 +105,31 @@ _R_IdentityRecord = (
     _Item('hardware', 21, 2, 0, 65535),
     _Item('firmware', 23, 8, 0, 18446744073709551615),
     _Item('built', 31, 2, 0, 65535),
+    _Item('vendor_name', 33, 1, 0, 64, counts='blob'),
+)
+_S_IdentityRecord_2 = _Packer('<B')
+_U_IdentityRecord_2, _P_IdentityRecord_2 = _S_IdentityRecord_2.unpack_from, _S_IdentityRecord_2.pack
+_R_IdentityRecord_2 = (
+    _Item('model_name', 0, 1, 0, 64, counts='blob'),
 )
 
 
 def decode_IdentityRecord(_b: _Any, _o: int, _e: int) -> IdentityRecord:
-    if _e - _o < 33:
+    if _e - _o < 34:
         raise _run_fault(_b, _o, _e, _R_IdentityRecord)
-    vendor, _h_vendor, model, serial, hardware, firmware, built = _U_IdentityRecord(_b, _o)
-    _o += 33
-    if _e - _o < 1:
-        raise _short('vendor_name', _o, _e, 1)
-    _n = _b[_o]
-    if not _n <= 64:
-        raise _cap('vendor_name', _o, _n, 0, 64)
-    _o += 1
+    vendor, _h_vendor, model, serial, hardware, firmware, built, _n = _U_IdentityRecord(_b, _o)
+    if _n > 64:
+        raise _run_fault(_b, _o, _e, _R_IdentityRecord)
+    _o += 34
     if _e - _o < _n:
         raise _short('vendor_name', _o, _e, _n)
     vendor_name = bytes(_b[_o : _o + _n])
     _o += _n
     if _e - _o < 1:
-        raise _short('model_name', _o, _e, 1)
+        raise _run_fault(_b, _o, _e, _R_IdentityRecord_2)
     _n = _b[_o]
-    if not _n <= 64:
-        raise _cap('model_name', _o, _n, 0, 64)
+    if _n > 64:
+        raise _run_fault(_b, _o, _e, _R_IdentityRecord_2)
     _o += 1
     if _e - _o < _n:
         raise _short('model_name', _o, _e, _n)
@@ -135,11 +140,11 @@ def decode_IdentityRecord(_b: _Any, _o: int, _e: int) -> IdentityRecord:
 
 def encode_IdentityRecord(_v: IdentityRecord) -> bytes:
     try:
-        if len(_v.serial) != 16 or _v.vendor >> 24:
-            _refuse(_v, IdentityRecord, _R_IdentityRecord)
-        return _P_IdentityRecord(_v.vendor & 0xFFFF, _v.vendor >> 16, _v.model, _v.serial, _v.hardware, _v.firmware, _v.built) + _counted(_v.vendor_name, 'vendor_name', 1, 0, 64) + _counted(_v.model_name, 'model_name', 1, 0, 64) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        if len(_v.serial) != 16 or _v.vendor > 16777215 or type(_v.vendor_name) is not bytes and _odd(_v.vendor_name) or len(_v.vendor_name) > 64 or type(_v.model_name) is not bytes and _odd(_v.model_name) or len(_v.model_name) > 64:
+            _refuse(_v, IdentityRecord, _R_IdentityRecord + _R_IdentityRecord_2)
+        return _P_IdentityRecord(_v.vendor & 0xFFFF, _v.vendor >> 16, _v.model, _v.serial, _v.hardware, _v.firmware, _v.built, len(_v.vendor_name)) + _v.vendor_name + _P_IdentityRecord_2(len(_v.model_name)) + _v.model_name + (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
-        _refuse(_v, IdentityRecord, _R_IdentityRecord)
+        _refuse(_v, IdentityRecord, _R_IdentityRecord + _R_IdentityRecord_2)
 
 
 class ProtocolVersion(_Struct, frozen=True, gc=False):
@@ -163,7 +168,7 @@ def decode_ProtocolVersion(_b: _Any, _o: int, _e: int) -> tuple[ProtocolVersion,
     if _e - _o < 3:
         raise _run_fault(_b, _o, _e, _R_ProtocolVersion)
     protocol, major, minor = _U_ProtocolVersion(_b, _o)
-    if major < 1:
+    if not major:
         raise _run_fault(_b, _o, _e, _R_ProtocolVersion)
     _o += 3
     return ProtocolVersion(_T_Protocol_8[protocol], major, minor), _o
@@ -171,7 +176,7 @@ def decode_ProtocolVersion(_b: _Any, _o: int, _e: int) -> tuple[ProtocolVersion,
 
 def encode_ProtocolVersion(_v: ProtocolVersion) -> bytes:
     try:
-        if not 1 <= _v.major <= 255:
+        if not _v.major:
             _refuse(_v, ProtocolVersion, _R_ProtocolVersion)
         return _P_ProtocolVersion(_v.protocol, _v.major, _v.minor)
     except (_PackError, TypeError, AttributeError):
@@ -185,31 +190,48 @@ class VersionsRecord(_Struct, frozen=True, gc=False):
     extensions: tuple[_Tlv, ...] = ()
 
 
+_S_VersionsRecord = _Packer('<B')
+_U_VersionsRecord, _P_VersionsRecord = _S_VersionsRecord.unpack_from, _S_VersionsRecord.pack
+_R_VersionsRecord = (
+    _Item('protocols', 0, 1, 1, 32, counts='rows'),
+)
 
 
 def decode_VersionsRecord(_b: _Any, _o: int, _e: int) -> VersionsRecord:
     if _e - _o < 1:
-        raise _short('protocols', _o, _e, 1)
+        raise _run_fault(_b, _o, _e, _R_VersionsRecord)
     _n = _b[_o]
     if not 1 <= _n <= 32:
-        raise _cap('protocols', _o, _n, 1, 32)
+        raise _run_fault(_b, _o, _e, _R_VersionsRecord)
     _o += 1
-    _rows_protocols = []
-    for _i in range(_n):
-        try:
-            _row_protocols, _o = decode_ProtocolVersion(_b, _o, _e)
-        except _DecodeError as _error:
-            raise _error.under(f'protocols[{_i}]') from None
-        _rows_protocols.append(_row_protocols)
+    _w = _o + _n * 3
+    if _w > _e:
+        raise _rows_fault(_b, _o, _e, _R_ProtocolVersion, 'protocols')
+    _rows_protocols: list[ProtocolVersion] = []
+    while _o < _w:
+        _protocols_protocol, _protocols_major, _protocols_minor = _U_ProtocolVersion(_b, _o)
+        if not _protocols_major:
+            raise _run_fault(_b, _o, _e, _R_ProtocolVersion).under(f'protocols[{len(_rows_protocols)}]')
+        _rows_protocols.append(ProtocolVersion(_T_Protocol_8[_protocols_protocol], _protocols_major, _protocols_minor))
+        _o += 3
     protocols = tuple(_rows_protocols)
     return VersionsRecord(protocols, (() if _o == _e else _decode_tlvs(_b, _o, _e, 'extensions', _K_extensions)))
 
 
 def encode_VersionsRecord(_v: VersionsRecord) -> bytes:
     try:
-        return _encode_rows(_v.protocols, 'protocols', 1, 1, 32, encode_ProtocolVersion) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        if not 1 <= len(_v.protocols) <= 32:
+            _refuse(_v, VersionsRecord, _R_VersionsRecord, protocols=encode_ProtocolVersion)
+        _out = [_P_VersionsRecord(len(_v.protocols))]
+        for _row_protocols in _v.protocols:
+            if not _row_protocols.major:
+                raise TypeError  # _refuse finds it again
+            _out.append(_P_ProtocolVersion(_row_protocols.protocol, _row_protocols.major, _row_protocols.minor))
+        if _v.extensions or _v.extensions != ():
+            _out += _encode_tlvs(_v.extensions, 'extensions', _K_extensions)
+        return b"".join(_out)
     except (_PackError, TypeError, AttributeError):
-        _refuse(_v, VersionsRecord, ())
+        _refuse(_v, VersionsRecord, _R_VersionsRecord, protocols=encode_ProtocolVersion)
 
 
 class FeaturesRecord(_Struct, frozen=True, gc=False):
@@ -220,24 +242,21 @@ class FeaturesRecord(_Struct, frozen=True, gc=False):
     extensions: tuple[_Tlv, ...] = ()
 
 
-_S_FeaturesRecord = _Packer('<Q')
+_S_FeaturesRecord = _Packer('<QB')
 _U_FeaturesRecord, _P_FeaturesRecord = _S_FeaturesRecord.unpack_from, _S_FeaturesRecord.pack
 _R_FeaturesRecord = (
     _Item('features', 0, 8, 0, 18446744073709551615),
+    _Item('profile', 8, 1, 0, 32, counts='blob'),
 )
 
 
 def decode_FeaturesRecord(_b: _Any, _o: int, _e: int) -> FeaturesRecord:
-    if _e - _o < 8:
+    if _e - _o < 9:
         raise _run_fault(_b, _o, _e, _R_FeaturesRecord)
-    features, = _U_FeaturesRecord(_b, _o)
-    _o += 8
-    if _e - _o < 1:
-        raise _short('profile', _o, _e, 1)
-    _n = _b[_o]
-    if not _n <= 32:
-        raise _cap('profile', _o, _n, 0, 32)
-    _o += 1
+    features, _n = _U_FeaturesRecord(_b, _o)
+    if _n > 32:
+        raise _run_fault(_b, _o, _e, _R_FeaturesRecord)
+    _o += 9
     if _e - _o < _n:
         raise _short('profile', _o, _e, _n)
     profile = bytes(_b[_o : _o + _n])
@@ -247,7 +266,9 @@ def decode_FeaturesRecord(_b: _Any, _o: int, _e: int) -> FeaturesRecord:
 
 def encode_FeaturesRecord(_v: FeaturesRecord) -> bytes:
     try:
-        return _P_FeaturesRecord(_v.features) + _counted(_v.profile, 'profile', 1, 0, 32) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        if type(_v.profile) is not bytes and _odd(_v.profile) or len(_v.profile) > 32:
+            _refuse(_v, FeaturesRecord, _R_FeaturesRecord)
+        return _P_FeaturesRecord(_v.features, len(_v.profile)) + _v.profile + (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, FeaturesRecord, _R_FeaturesRecord)
 
@@ -298,7 +319,7 @@ def decode_SensorRecord(_b: _Any, _o: int, _e: int) -> SensorRecord:
     if _e - _o < 43:
         raise _run_fault(_b, _o, _e, _R_SensorRecord)
     array_width, array_height, pitch, active_width, active_height, cfa, depths, black_level, white_level, gain_min, gain_max, gain_switch, exposure_min, exposure_max, readout = _U_SensorRecord(_b, _o)
-    if array_width < 1 or array_height < 1 or pitch < 1 or active_width < 1 or active_height < 1 or gain_min < 1 or gain_max < 1 or exposure_min < 1 or exposure_max < 1 or readout < 1:
+    if not array_width or not array_height or not pitch or not active_width or not active_height or not gain_min or not gain_max or not exposure_min or not exposure_max or not readout:
         raise _run_fault(_b, _o, _e, _R_SensorRecord)
     _o += 43
     return SensorRecord(array_width, array_height, pitch, active_width, active_height, _T_CfaPattern_8[cfa], depths, black_level, white_level, gain_min, gain_max, gain_switch, exposure_min, exposure_max, readout, (() if _o == _e else _decode_tlvs(_b, _o, _e, 'extensions', _K_extensions)))
@@ -306,9 +327,9 @@ def decode_SensorRecord(_b: _Any, _o: int, _e: int) -> SensorRecord:
 
 def encode_SensorRecord(_v: SensorRecord) -> bytes:
     try:
-        if not 1 <= _v.array_width <= 65535 or not 1 <= _v.array_height <= 65535 or not 1 <= _v.pitch <= 65535 or not 1 <= _v.active_width <= 65535 or not 1 <= _v.active_height <= 65535 or not 1 <= _v.gain_min <= 65535 or not 1 <= _v.gain_max <= 65535 or not 1 <= _v.exposure_min <= 18446744073709551615 or not 1 <= _v.exposure_max <= 18446744073709551615 or not 1 <= _v.readout <= 4294967295:
+        if not _v.array_width or not _v.array_height or not _v.pitch or not _v.active_width or not _v.active_height or not _v.gain_min or not _v.gain_max or not _v.exposure_min or not _v.exposure_max or not _v.readout:
             _refuse(_v, SensorRecord, _R_SensorRecord)
-        return _P_SensorRecord(_v.array_width, _v.array_height, _v.pitch, _v.active_width, _v.active_height, _v.cfa, _v.depths, _v.black_level, _v.white_level, _v.gain_min, _v.gain_max, _v.gain_switch, _v.exposure_min, _v.exposure_max, _v.readout) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        return _P_SensorRecord(_v.array_width, _v.array_height, _v.pitch, _v.active_width, _v.active_height, _v.cfa, _v.depths, _v.black_level, _v.white_level, _v.gain_min, _v.gain_max, _v.gain_switch, _v.exposure_min, _v.exposure_max, _v.readout) + (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, SensorRecord, _R_SensorRecord)
 
@@ -360,7 +381,7 @@ class OpticsRecord(_Struct, frozen=True, gc=False):
     extensions: tuple[_Tlv, ...] = ()
 
 
-_S_OpticsRecord = _Packer('<IIhhiiII')
+_S_OpticsRecord = _Packer('<IIhhiiIIB')
 _U_OpticsRecord, _P_OpticsRecord = _S_OpticsRecord.unpack_from, _S_OpticsRecord.pack
 _R_OpticsRecord = (
     _Item('focal_min', 0, 4, 1, 4294967295),
@@ -371,45 +392,37 @@ _R_OpticsRecord = (
     _Item('focus_near', 16, 4, -2147483648, 2147483647, signed=True),
     _Item('image_circle', 20, 4, 0, 4294967295),
     _Item('flange', 24, 4, 0, 4294967295),
+    _Item('pupils', 28, 1, 0, 16, counts='rows'),
 )
 
 
 def decode_OpticsRecord(_b: _Any, _o: int, _e: int) -> OpticsRecord:
-    if _e - _o < 28:
+    if _e - _o < 29:
         raise _run_fault(_b, _o, _e, _R_OpticsRecord)
-    focal_min, focal_max, av_min, av_max, focus_far, focus_near, image_circle, flange = _U_OpticsRecord(_b, _o)
-    if focal_min < 1 or focal_max < 1:
+    focal_min, focal_max, av_min, av_max, focus_far, focus_near, image_circle, flange, _n = _U_OpticsRecord(_b, _o)
+    if not focal_min or not focal_max or _n > 16:
         raise _run_fault(_b, _o, _e, _R_OpticsRecord)
-    _o += 28
-    if _e - _o < 1:
-        raise _short('pupils', _o, _e, 1)
-    _n = _b[_o]
-    if not _n <= 16:
-        raise _cap('pupils', _o, _n, 0, 16)
-    _o += 1
+    _o += 29
     _w = _o + _n * 12
     if _w > _e:
-        _rows_pupils = []
-        for _i in range(_n):
-            try:
-                _row_pupils, _o = decode_Pupil(_b, _o, _e)
-            except _DecodeError as _error:
-                raise _error.under(f'pupils[{_i}]') from None
-            _rows_pupils.append(_row_pupils)
-        pupils = tuple(_rows_pupils)
-    else:
-        pupils = tuple([Pupil(focus, entrance, exit) for focus, entrance, exit in _S_Pupil.iter_unpack(_b[_o:_w])])
-        _o = _w
+        raise _rows_fault(_b, _o, _e, _R_Pupil, 'pupils')
+    pupils = tuple([Pupil(focus, entrance, exit) for focus, entrance, exit in _S_Pupil.iter_unpack(_b[_o:_w])])
+    _o = _w
     return OpticsRecord(focal_min, focal_max, av_min, av_max, focus_far, focus_near, image_circle, flange, pupils, (() if _o == _e else _decode_tlvs(_b, _o, _e, 'extensions', _K_extensions)))
 
 
 def encode_OpticsRecord(_v: OpticsRecord) -> bytes:
     try:
-        if not 1 <= _v.focal_min <= 4294967295 or not 1 <= _v.focal_max <= 4294967295:
-            _refuse(_v, OpticsRecord, _R_OpticsRecord)
-        return _P_OpticsRecord(_v.focal_min, _v.focal_max, _v.av_min, _v.av_max, _v.focus_far, _v.focus_near, _v.image_circle, _v.flange) + _encode_rows(_v.pupils, 'pupils', 1, 0, 16, encode_Pupil) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        if not _v.focal_min or not _v.focal_max or not _v.pupils and _v.pupils != () and _unlisted(_v.pupils) or len(_v.pupils) > 16:
+            _refuse(_v, OpticsRecord, _R_OpticsRecord, pupils=encode_Pupil)
+        _out = [_P_OpticsRecord(_v.focal_min, _v.focal_max, _v.av_min, _v.av_max, _v.focus_far, _v.focus_near, _v.image_circle, _v.flange, len(_v.pupils))]
+        for _row_pupils in _v.pupils:
+            _out.append(_P_Pupil(_row_pupils.focus, _row_pupils.entrance, _row_pupils.exit))
+        if _v.extensions or _v.extensions != ():
+            _out += _encode_tlvs(_v.extensions, 'extensions', _K_extensions)
+        return b"".join(_out)
     except (_PackError, TypeError, AttributeError):
-        _refuse(_v, OpticsRecord, _R_OpticsRecord)
+        _refuse(_v, OpticsRecord, _R_OpticsRecord, pupils=encode_Pupil)
 
 
 class ControlRing(_Struct, frozen=True, gc=False):
@@ -435,7 +448,7 @@ def decode_ControlRing(_b: _Any, _o: int, _e: int) -> tuple[ControlRing, int]:
     if _e - _o < 6:
         raise _run_fault(_b, _o, _e, _R_ControlRing)
     control, counts, travel, detents = _U_ControlRing(_b, _o)
-    if counts < 1:
+    if not counts:
         raise _run_fault(_b, _o, _e, _R_ControlRing)
     _o += 6
     return ControlRing(_T_ControlId_8[control], counts, travel, detents), _o
@@ -443,7 +456,7 @@ def decode_ControlRing(_b: _Any, _o: int, _e: int) -> tuple[ControlRing, int]:
 
 def encode_ControlRing(_v: ControlRing) -> bytes:
     try:
-        if not 1 <= _v.counts <= 65535:
+        if not _v.counts:
             _refuse(_v, ControlRing, _R_ControlRing)
         return _P_ControlRing(_v.control, _v.counts, _v.travel, _v.detents)
     except (_PackError, TypeError, AttributeError):
@@ -457,31 +470,48 @@ class RingsRecord(_Struct, frozen=True, gc=False):
     extensions: tuple[_Tlv, ...] = ()
 
 
+_S_RingsRecord = _Packer('<B')
+_U_RingsRecord, _P_RingsRecord = _S_RingsRecord.unpack_from, _S_RingsRecord.pack
+_R_RingsRecord = (
+    _Item('rings', 0, 1, 0, 8, counts='rows'),
+)
 
 
 def decode_RingsRecord(_b: _Any, _o: int, _e: int) -> RingsRecord:
     if _e - _o < 1:
-        raise _short('rings', _o, _e, 1)
+        raise _run_fault(_b, _o, _e, _R_RingsRecord)
     _n = _b[_o]
-    if not _n <= 8:
-        raise _cap('rings', _o, _n, 0, 8)
+    if _n > 8:
+        raise _run_fault(_b, _o, _e, _R_RingsRecord)
     _o += 1
-    _rows_rings = []
-    for _i in range(_n):
-        try:
-            _row_rings, _o = decode_ControlRing(_b, _o, _e)
-        except _DecodeError as _error:
-            raise _error.under(f'rings[{_i}]') from None
-        _rows_rings.append(_row_rings)
+    _w = _o + _n * 6
+    if _w > _e:
+        raise _rows_fault(_b, _o, _e, _R_ControlRing, 'rings')
+    _rows_rings: list[ControlRing] = []
+    while _o < _w:
+        _rings_control, _rings_counts, _rings_travel, _rings_detents = _U_ControlRing(_b, _o)
+        if not _rings_counts:
+            raise _run_fault(_b, _o, _e, _R_ControlRing).under(f'rings[{len(_rows_rings)}]')
+        _rows_rings.append(ControlRing(_T_ControlId_8[_rings_control], _rings_counts, _rings_travel, _rings_detents))
+        _o += 6
     rings = tuple(_rows_rings)
     return RingsRecord(rings, (() if _o == _e else _decode_tlvs(_b, _o, _e, 'extensions', _K_extensions)))
 
 
 def encode_RingsRecord(_v: RingsRecord) -> bytes:
     try:
-        return _encode_rows(_v.rings, 'rings', 1, 0, 8, encode_ControlRing) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        if not _v.rings and _v.rings != () and _unlisted(_v.rings) or len(_v.rings) > 8:
+            _refuse(_v, RingsRecord, _R_RingsRecord, rings=encode_ControlRing)
+        _out = [_P_RingsRecord(len(_v.rings))]
+        for _row_rings in _v.rings:
+            if not _row_rings.counts:
+                raise TypeError  # _refuse finds it again
+            _out.append(_P_ControlRing(_row_rings.control, _row_rings.counts, _row_rings.travel, _row_rings.detents))
+        if _v.extensions or _v.extensions != ():
+            _out += _encode_tlvs(_v.extensions, 'extensions', _K_extensions)
+        return b"".join(_out)
     except (_PackError, TypeError, AttributeError):
-        _refuse(_v, RingsRecord, ())
+        _refuse(_v, RingsRecord, _R_RingsRecord, rings=encode_ControlRing)
 
 
 class NdRecord(_Struct, frozen=True, gc=False):
@@ -514,7 +544,7 @@ def decode_NdRecord(_b: _Any, _o: int, _e: int) -> NdRecord:
 
 def encode_NdRecord(_v: NdRecord) -> bytes:
     try:
-        return _P_NdRecord(_v.density_min, _v.density_max, _v.steps, _v.settle) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        return _P_NdRecord(_v.density_min, _v.density_max, _v.steps, _v.settle) + (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, NdRecord, _R_NdRecord)
 
@@ -571,9 +601,9 @@ def decode_GeometryRecord(_b: _Any, _o: int, _e: int) -> GeometryRecord:
 
 def encode_GeometryRecord(_v: GeometryRecord) -> bytes:
     try:
-        if not -32767 <= _v.pose_w <= 32767 or not -32767 <= _v.pose_i <= 32767 or not -32767 <= _v.pose_j <= 32767 or not -32767 <= _v.pose_k <= 32767:
+        if _v.pose_w < -32767 or _v.pose_i < -32767 or _v.pose_j < -32767 or _v.pose_k < -32767:
             _refuse(_v, GeometryRecord, _R_GeometryRecord)
-        return _P_GeometryRecord(_v.mass, _v.centre_x, _v.centre_y, _v.centre_z, _v.width, _v.height, _v.depth, _v.pose_w, _v.pose_i, _v.pose_j, _v.pose_k, _v.axis_x, _v.axis_y, _v.axis_z) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        return _P_GeometryRecord(_v.mass, _v.centre_x, _v.centre_y, _v.centre_z, _v.width, _v.height, _v.depth, _v.pose_w, _v.pose_i, _v.pose_j, _v.pose_k, _v.axis_x, _v.axis_y, _v.axis_z) + (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, GeometryRecord, _R_GeometryRecord)
 
@@ -615,45 +645,39 @@ class Occlusion(_Struct, frozen=True, gc=False):
     outline: tuple[Point, ...] = (Point(),) * 3
 
 
-_S_Occlusion = _Packer('<B')
+_S_Occlusion = _Packer('<BB')
 _U_Occlusion, _P_Occlusion = _S_Occlusion.unpack_from, _S_Occlusion.pack
 _R_Occlusion = (
     _Item('slot', 0, 1, 0, 255),
+    _Item('outline', 1, 1, 3, 32, counts='rows'),
 )
 
 
 def decode_Occlusion(_b: _Any, _o: int, _e: int) -> tuple[Occlusion, int]:
-    if _e - _o < 1:
+    if _e - _o < 2:
         raise _run_fault(_b, _o, _e, _R_Occlusion)
-    slot, = _U_Occlusion(_b, _o)
-    _o += 1
-    if _e - _o < 1:
-        raise _short('outline', _o, _e, 1)
-    _n = _b[_o]
+    slot, _n = _U_Occlusion(_b, _o)
     if not 3 <= _n <= 32:
-        raise _cap('outline', _o, _n, 3, 32)
-    _o += 1
+        raise _run_fault(_b, _o, _e, _R_Occlusion)
+    _o += 2
     _w = _o + _n * 8
     if _w > _e:
-        _rows_outline = []
-        for _i in range(_n):
-            try:
-                _row_outline, _o = decode_Point(_b, _o, _e)
-            except _DecodeError as _error:
-                raise _error.under(f'outline[{_i}]') from None
-            _rows_outline.append(_row_outline)
-        outline = tuple(_rows_outline)
-    else:
-        outline = tuple([Point(x, y) for x, y in _S_Point.iter_unpack(_b[_o:_w])])
-        _o = _w
+        raise _rows_fault(_b, _o, _e, _R_Point, 'outline')
+    outline = tuple([Point(x, y) for x, y in _S_Point.iter_unpack(_b[_o:_w])])
+    _o = _w
     return Occlusion(slot, outline), _o
 
 
 def encode_Occlusion(_v: Occlusion) -> bytes:
     try:
-        return _P_Occlusion(_v.slot) + _encode_rows(_v.outline, 'outline', 1, 3, 32, encode_Point)
+        if not 3 <= len(_v.outline) <= 32:
+            _refuse(_v, Occlusion, _R_Occlusion, outline=encode_Point)
+        _out = [_P_Occlusion(_v.slot, len(_v.outline))]
+        for _row_outline in _v.outline:
+            _out.append(_P_Point(_row_outline.x, _row_outline.y))
+        return b"".join(_out)
     except (_PackError, TypeError, AttributeError):
-        _refuse(_v, Occlusion, _R_Occlusion)
+        _refuse(_v, Occlusion, _R_Occlusion, outline=encode_Point)
 
 
 class OcclusionRecord(_Struct, frozen=True, gc=False):
@@ -663,16 +687,21 @@ class OcclusionRecord(_Struct, frozen=True, gc=False):
     extensions: tuple[_Tlv, ...] = ()
 
 
+_S_OcclusionRecord = _Packer('<B')
+_U_OcclusionRecord, _P_OcclusionRecord = _S_OcclusionRecord.unpack_from, _S_OcclusionRecord.pack
+_R_OcclusionRecord = (
+    _Item('shadows', 0, 1, 0, 8, counts='rows'),
+)
 
 
 def decode_OcclusionRecord(_b: _Any, _o: int, _e: int) -> OcclusionRecord:
     if _e - _o < 1:
-        raise _short('shadows', _o, _e, 1)
+        raise _run_fault(_b, _o, _e, _R_OcclusionRecord)
     _n = _b[_o]
-    if not _n <= 8:
-        raise _cap('shadows', _o, _n, 0, 8)
+    if _n > 8:
+        raise _run_fault(_b, _o, _e, _R_OcclusionRecord)
     _o += 1
-    _rows_shadows = []
+    _rows_shadows: list[Occlusion] = []
     for _i in range(_n):
         try:
             _row_shadows, _o = decode_Occlusion(_b, _o, _e)
@@ -685,9 +714,15 @@ def decode_OcclusionRecord(_b: _Any, _o: int, _e: int) -> OcclusionRecord:
 
 def encode_OcclusionRecord(_v: OcclusionRecord) -> bytes:
     try:
-        return _encode_rows(_v.shadows, 'shadows', 1, 0, 8, encode_Occlusion) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        if not _v.shadows and _v.shadows != () and _unlisted(_v.shadows) or len(_v.shadows) > 8:
+            _refuse(_v, OcclusionRecord, _R_OcclusionRecord, shadows=encode_Occlusion)
+        _out = [_P_OcclusionRecord(len(_v.shadows))]
+        _out += _encode_rows(_v.shadows, 'shadows', encode_Occlusion)
+        if _v.extensions or _v.extensions != ():
+            _out += _encode_tlvs(_v.extensions, 'extensions', _K_extensions)
+        return b"".join(_out)
     except (_PackError, TypeError, AttributeError):
-        _refuse(_v, OcclusionRecord, ())
+        _refuse(_v, OcclusionRecord, _R_OcclusionRecord, shadows=encode_Occlusion)
 
 
 class StackRecord(_Struct, frozen=True, gc=False):
@@ -726,7 +761,7 @@ def encode_StackRecord(_v: StackRecord) -> bytes:
     try:
         if _v.elements > 8:
             _refuse(_v, StackRecord, _R_StackRecord)
-        return _P_StackRecord(_v.kind, _v.thickness, _v.density, _v.kinds, _v.elements) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        return _P_StackRecord(_v.kind, _v.thickness, _v.density, _v.kinds, _v.elements) + (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, StackRecord, _R_StackRecord)
 
@@ -759,7 +794,7 @@ def decode_CalibrationObject(_b: _Any, _o: int, _e: int) -> tuple[CalibrationObj
     if size > 4194304:
         raise _run_fault(_b, _o, _e, _R_CalibrationObject)
     _o += 42
-    return CalibrationObject(_G_DescriptorObject(object, object), size, sha256, temperature, measured), _o
+    return CalibrationObject(_G_DescriptorObject[object], size, sha256, temperature, measured), _o
 
 
 def encode_CalibrationObject(_v: CalibrationObject) -> bytes:
@@ -778,31 +813,48 @@ class CalibrationRecord(_Struct, frozen=True, gc=False):
     extensions: tuple[_Tlv, ...] = ()
 
 
+_S_CalibrationRecord = _Packer('<B')
+_U_CalibrationRecord, _P_CalibrationRecord = _S_CalibrationRecord.unpack_from, _S_CalibrationRecord.pack
+_R_CalibrationRecord = (
+    _Item('objects', 0, 1, 0, 32, counts='rows'),
+)
 
 
 def decode_CalibrationRecord(_b: _Any, _o: int, _e: int) -> CalibrationRecord:
     if _e - _o < 1:
-        raise _short('objects', _o, _e, 1)
+        raise _run_fault(_b, _o, _e, _R_CalibrationRecord)
     _n = _b[_o]
-    if not _n <= 32:
-        raise _cap('objects', _o, _n, 0, 32)
+    if _n > 32:
+        raise _run_fault(_b, _o, _e, _R_CalibrationRecord)
     _o += 1
-    _rows_objects = []
-    for _i in range(_n):
-        try:
-            _row_objects, _o = decode_CalibrationObject(_b, _o, _e)
-        except _DecodeError as _error:
-            raise _error.under(f'objects[{_i}]') from None
-        _rows_objects.append(_row_objects)
+    _w = _o + _n * 42
+    if _w > _e:
+        raise _rows_fault(_b, _o, _e, _R_CalibrationObject, 'objects')
+    _rows_objects: list[CalibrationObject] = []
+    while _o < _w:
+        _objects_object, _objects_size, _objects_sha256, _objects_temperature, _objects_measured = _U_CalibrationObject(_b, _o)
+        if _objects_size > 4194304:
+            raise _run_fault(_b, _o, _e, _R_CalibrationObject).under(f'objects[{len(_rows_objects)}]')
+        _rows_objects.append(CalibrationObject(_G_DescriptorObject[_objects_object], _objects_size, _objects_sha256, _objects_temperature, _objects_measured))
+        _o += 42
     objects = tuple(_rows_objects)
     return CalibrationRecord(objects, (() if _o == _e else _decode_tlvs(_b, _o, _e, 'extensions', _K_extensions)))
 
 
 def encode_CalibrationRecord(_v: CalibrationRecord) -> bytes:
     try:
-        return _encode_rows(_v.objects, 'objects', 1, 0, 32, encode_CalibrationObject) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        if not _v.objects and _v.objects != () and _unlisted(_v.objects) or len(_v.objects) > 32:
+            _refuse(_v, CalibrationRecord, _R_CalibrationRecord, objects=encode_CalibrationObject)
+        _out = [_P_CalibrationRecord(len(_v.objects))]
+        for _row_objects in _v.objects:
+            if len(_row_objects.sha256) != 32 or _row_objects.size > 4194304:
+                raise TypeError  # _refuse finds it again
+            _out.append(_P_CalibrationObject(_row_objects.object, _row_objects.size, _row_objects.sha256, _row_objects.temperature, _row_objects.measured))
+        if _v.extensions or _v.extensions != ():
+            _out += _encode_tlvs(_v.extensions, 'extensions', _K_extensions)
+        return b"".join(_out)
     except (_PackError, TypeError, AttributeError):
-        _refuse(_v, CalibrationRecord, ())
+        _refuse(_v, CalibrationRecord, _R_CalibrationRecord, objects=encode_CalibrationObject)
 
 
 class ModePower(_Struct, frozen=True, gc=False):
@@ -846,48 +898,44 @@ class PowerRecord(_Struct, frozen=True, gc=False):
     extensions: tuple[_Tlv, ...] = ()
 
 
-_S_PowerRecord = _Packer('<BHHI')
+_S_PowerRecord = _Packer('<BHHIB')
 _U_PowerRecord, _P_PowerRecord = _S_PowerRecord.unpack_from, _S_PowerRecord.pack
 _R_PowerRecord = (
     _Item('power_class', 0, 1, 0, 255),
     _Item('peak', 1, 2, 0, 65535),
     _Item('peak_time', 3, 2, 0, 65535),
     _Item('battery', 5, 4, 0, 4294967295),
+    _Item('modes', 9, 1, 1, 16, counts='rows'),
 )
 
 
 def decode_PowerRecord(_b: _Any, _o: int, _e: int) -> PowerRecord:
-    if _e - _o < 9:
+    if _e - _o < 10:
         raise _run_fault(_b, _o, _e, _R_PowerRecord)
-    power_class, peak, peak_time, battery = _U_PowerRecord(_b, _o)
-    _o += 9
-    if _e - _o < 1:
-        raise _short('modes', _o, _e, 1)
-    _n = _b[_o]
+    power_class, peak, peak_time, battery, _n = _U_PowerRecord(_b, _o)
     if not 1 <= _n <= 16:
-        raise _cap('modes', _o, _n, 1, 16)
-    _o += 1
+        raise _run_fault(_b, _o, _e, _R_PowerRecord)
+    _o += 10
     _w = _o + _n * 3
     if _w > _e:
-        _rows_modes = []
-        for _i in range(_n):
-            try:
-                _row_modes, _o = decode_ModePower(_b, _o, _e)
-            except _DecodeError as _error:
-                raise _error.under(f'modes[{_i}]') from None
-            _rows_modes.append(_row_modes)
-        modes = tuple(_rows_modes)
-    else:
-        modes = tuple([ModePower(_T_PowerMode_8[mode], power) for mode, power in _S_ModePower.iter_unpack(_b[_o:_w])])
-        _o = _w
+        raise _rows_fault(_b, _o, _e, _R_ModePower, 'modes')
+    modes = tuple([ModePower(_T_PowerMode_8[mode], power) for mode, power in _S_ModePower.iter_unpack(_b[_o:_w])])
+    _o = _w
     return PowerRecord(_T_PowerClass_8[power_class], peak, peak_time, battery, modes, (() if _o == _e else _decode_tlvs(_b, _o, _e, 'extensions', _K_extensions)))
 
 
 def encode_PowerRecord(_v: PowerRecord) -> bytes:
     try:
-        return _P_PowerRecord(_v.power_class, _v.peak, _v.peak_time, _v.battery) + _encode_rows(_v.modes, 'modes', 1, 1, 16, encode_ModePower) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        if not 1 <= len(_v.modes) <= 16:
+            _refuse(_v, PowerRecord, _R_PowerRecord, modes=encode_ModePower)
+        _out = [_P_PowerRecord(_v.power_class, _v.peak, _v.peak_time, _v.battery, len(_v.modes))]
+        for _row_modes in _v.modes:
+            _out.append(_P_ModePower(_row_modes.mode, _row_modes.power))
+        if _v.extensions or _v.extensions != ():
+            _out += _encode_tlvs(_v.extensions, 'extensions', _K_extensions)
+        return b"".join(_out)
     except (_PackError, TypeError, AttributeError):
-        _refuse(_v, PowerRecord, _R_PowerRecord)
+        _refuse(_v, PowerRecord, _R_PowerRecord, modes=encode_ModePower)
 
 
 class ThermalSensor(_Struct, frozen=True, gc=False):
@@ -933,52 +981,44 @@ class ThermalRecord(_Struct, frozen=True, gc=False):
     extensions: tuple[_Tlv, ...] = ()
 
 
-_S_ThermalRecord = _Packer('<HHhh')
+_S_ThermalRecord = _Packer('<HHhhB')
 _U_ThermalRecord, _P_ThermalRecord = _S_ThermalRecord.unpack_from, _S_ThermalRecord.pack
 _R_ThermalRecord = (
     _Item('capacity', 0, 2, 1, 65535),
     _Item('resistance', 2, 2, 1, 65535),
     _Item('work_min', 4, 2, -32768, 32767, signed=True),
     _Item('work_max', 6, 2, -32768, 32767, signed=True),
+    _Item('sensors', 8, 1, 1, 16, counts='rows'),
 )
 
 
 def decode_ThermalRecord(_b: _Any, _o: int, _e: int) -> ThermalRecord:
-    if _e - _o < 8:
+    if _e - _o < 9:
         raise _run_fault(_b, _o, _e, _R_ThermalRecord)
-    capacity, resistance, work_min, work_max = _U_ThermalRecord(_b, _o)
-    if capacity < 1 or resistance < 1:
+    capacity, resistance, work_min, work_max, _n = _U_ThermalRecord(_b, _o)
+    if not capacity or not resistance or not 1 <= _n <= 16:
         raise _run_fault(_b, _o, _e, _R_ThermalRecord)
-    _o += 8
-    if _e - _o < 1:
-        raise _short('sensors', _o, _e, 1)
-    _n = _b[_o]
-    if not 1 <= _n <= 16:
-        raise _cap('sensors', _o, _n, 1, 16)
-    _o += 1
+    _o += 9
     _w = _o + _n * 4
     if _w > _e:
-        _rows_sensors = []
-        for _i in range(_n):
-            try:
-                _row_sensors, _o = decode_ThermalSensor(_b, _o, _e)
-            except _DecodeError as _error:
-                raise _error.under(f'sensors[{_i}]') from None
-            _rows_sensors.append(_row_sensors)
-        sensors = tuple(_rows_sensors)
-    else:
-        sensors = tuple([ThermalSensor(sensor, _T_ThermalPart_8[part], limit) for sensor, part, limit in _S_ThermalSensor.iter_unpack(_b[_o:_w])])
-        _o = _w
+        raise _rows_fault(_b, _o, _e, _R_ThermalSensor, 'sensors')
+    sensors = tuple([ThermalSensor(sensor, _T_ThermalPart_8[part], limit) for sensor, part, limit in _S_ThermalSensor.iter_unpack(_b[_o:_w])])
+    _o = _w
     return ThermalRecord(capacity, resistance, work_min, work_max, sensors, (() if _o == _e else _decode_tlvs(_b, _o, _e, 'extensions', _K_extensions)))
 
 
 def encode_ThermalRecord(_v: ThermalRecord) -> bytes:
     try:
-        if not 1 <= _v.capacity <= 65535 or not 1 <= _v.resistance <= 65535:
-            _refuse(_v, ThermalRecord, _R_ThermalRecord)
-        return _P_ThermalRecord(_v.capacity, _v.resistance, _v.work_min, _v.work_max) + _encode_rows(_v.sensors, 'sensors', 1, 1, 16, encode_ThermalSensor) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        if not _v.capacity or not _v.resistance or not 1 <= len(_v.sensors) <= 16:
+            _refuse(_v, ThermalRecord, _R_ThermalRecord, sensors=encode_ThermalSensor)
+        _out = [_P_ThermalRecord(_v.capacity, _v.resistance, _v.work_min, _v.work_max, len(_v.sensors))]
+        for _row_sensors in _v.sensors:
+            _out.append(_P_ThermalSensor(_row_sensors.sensor, _row_sensors.part, _row_sensors.limit))
+        if _v.extensions or _v.extensions != ():
+            _out += _encode_tlvs(_v.extensions, 'extensions', _K_extensions)
+        return b"".join(_out)
     except (_PackError, TypeError, AttributeError):
-        _refuse(_v, ThermalRecord, _R_ThermalRecord)
+        _refuse(_v, ThermalRecord, _R_ThermalRecord, sensors=encode_ThermalSensor)
 
 
 class LinkRecord(_Struct, frozen=True, gc=False):
@@ -1023,7 +1063,7 @@ def decode_LinkRecord(_b: _Any, _o: int, _e: int) -> LinkRecord:
 
 def encode_LinkRecord(_v: LinkRecord) -> bytes:
     try:
-        return _P_LinkRecord(_v.wavelength, _v.laser_class, _v.tx_min, _v.tx_max, _v.rx_min, _v.rx_max, _v.beam, _v.gears_down, _v.gears_up, _v.fec) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        return _P_LinkRecord(_v.wavelength, _v.laser_class, _v.tx_min, _v.tx_max, _v.rx_min, _v.rx_max, _v.beam, _v.gears_down, _v.gears_up, _v.fec) + (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, LinkRecord, _R_LinkRecord)
 
@@ -1054,7 +1094,7 @@ def decode_TimeClassRecord(_b: _Any, _o: int, _e: int) -> TimeClassRecord:
 
 def encode_TimeClassRecord(_v: TimeClassRecord) -> bytes:
     try:
-        return _P_TimeClassRecord(_v.accuracy, _v.drift) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        return _P_TimeClassRecord(_v.accuracy, _v.drift) + (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, TimeClassRecord, _R_TimeClassRecord)
 
@@ -1081,7 +1121,7 @@ def decode_SecurityRecord(_b: _Any, _o: int, _e: int) -> SecurityRecord:
     if _e - _o < 6:
         raise _run_fault(_b, _o, _e, _R_SecurityRecord)
     slots, algorithms, measurements = _U_SecurityRecord(_b, _o)
-    if slots < 1:
+    if not slots:
         raise _run_fault(_b, _o, _e, _R_SecurityRecord)
     _o += 6
     return SecurityRecord(slots, algorithms, measurements, (() if _o == _e else _decode_tlvs(_b, _o, _e, 'extensions', _K_extensions)))
@@ -1089,9 +1129,9 @@ def decode_SecurityRecord(_b: _Any, _o: int, _e: int) -> SecurityRecord:
 
 def encode_SecurityRecord(_v: SecurityRecord) -> bytes:
     try:
-        if not 1 <= _v.slots <= 255:
+        if not _v.slots:
             _refuse(_v, SecurityRecord, _R_SecurityRecord)
-        return _P_SecurityRecord(_v.slots, _v.algorithms, _v.measurements) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        return _P_SecurityRecord(_v.slots, _v.algorithms, _v.measurements) + (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, SecurityRecord, _R_SecurityRecord)
 
@@ -1105,33 +1145,35 @@ class ConformanceRecord(_Struct, frozen=True, gc=False):
     extensions: tuple[_Tlv, ...] = ()
 
 
-_S_ConformanceRecord = _Packer('<32s')
+_S_ConformanceRecord = _Packer('<32sB')
 _U_ConformanceRecord, _P_ConformanceRecord = _S_ConformanceRecord.unpack_from, _S_ConformanceRecord.pack
 _R_ConformanceRecord = (
     _Item('result', 0, 32, 0, -1),
+    _Item('suite', 32, 1, 0, 32, counts='blob'),
+)
+_S_ConformanceRecord_2 = _Packer('<B')
+_U_ConformanceRecord_2, _P_ConformanceRecord_2 = _S_ConformanceRecord_2.unpack_from, _S_ConformanceRecord_2.pack
+_R_ConformanceRecord_2 = (
+    _Item('profile', 0, 1, 0, 32, counts='blob'),
 )
 
 
 def decode_ConformanceRecord(_b: _Any, _o: int, _e: int) -> ConformanceRecord:
-    if _e - _o < 32:
+    if _e - _o < 33:
         raise _run_fault(_b, _o, _e, _R_ConformanceRecord)
-    result, = _U_ConformanceRecord(_b, _o)
-    _o += 32
-    if _e - _o < 1:
-        raise _short('suite', _o, _e, 1)
-    _n = _b[_o]
-    if not _n <= 32:
-        raise _cap('suite', _o, _n, 0, 32)
-    _o += 1
+    result, _n = _U_ConformanceRecord(_b, _o)
+    if _n > 32:
+        raise _run_fault(_b, _o, _e, _R_ConformanceRecord)
+    _o += 33
     if _e - _o < _n:
         raise _short('suite', _o, _e, _n)
     suite = bytes(_b[_o : _o + _n])
     _o += _n
     if _e - _o < 1:
-        raise _short('profile', _o, _e, 1)
+        raise _run_fault(_b, _o, _e, _R_ConformanceRecord_2)
     _n = _b[_o]
-    if not _n <= 32:
-        raise _cap('profile', _o, _n, 0, 32)
+    if _n > 32:
+        raise _run_fault(_b, _o, _e, _R_ConformanceRecord_2)
     _o += 1
     if _e - _o < _n:
         raise _short('profile', _o, _e, _n)
@@ -1142,11 +1184,11 @@ def decode_ConformanceRecord(_b: _Any, _o: int, _e: int) -> ConformanceRecord:
 
 def encode_ConformanceRecord(_v: ConformanceRecord) -> bytes:
     try:
-        if len(_v.result) != 32:
-            _refuse(_v, ConformanceRecord, _R_ConformanceRecord)
-        return _P_ConformanceRecord(_v.result) + _counted(_v.suite, 'suite', 1, 0, 32) + _counted(_v.profile, 'profile', 1, 0, 32) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        if len(_v.result) != 32 or type(_v.suite) is not bytes and _odd(_v.suite) or len(_v.suite) > 32 or type(_v.profile) is not bytes and _odd(_v.profile) or len(_v.profile) > 32:
+            _refuse(_v, ConformanceRecord, _R_ConformanceRecord + _R_ConformanceRecord_2)
+        return _P_ConformanceRecord(_v.result, len(_v.suite)) + _v.suite + _P_ConformanceRecord_2(len(_v.profile)) + _v.profile + (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
-        _refuse(_v, ConformanceRecord, _R_ConformanceRecord)
+        _refuse(_v, ConformanceRecord, _R_ConformanceRecord + _R_ConformanceRecord_2)
 
 
 class AttachOperation(_Struct, frozen=True, gc=False):
@@ -1166,7 +1208,7 @@ _R_AttachOperation = (
 def decode_AttachOperation(_b: _Any, _o: int, _e: int) -> AttachOperation:
     if _e - _o < 1:
         raise _run_fault(_b, _o, _e, _R_AttachOperation)
-    quality, = _U_AttachOperation(_b, _o)
+    quality = _b[_o]
     if quality > 100:
         raise _run_fault(_b, _o, _e, _R_AttachOperation)
     _o += 1
@@ -1177,7 +1219,7 @@ def encode_AttachOperation(_v: AttachOperation) -> bytes:
     try:
         if _v.quality > 100:
             _refuse(_v, AttachOperation, _R_AttachOperation)
-        return _P_AttachOperation(_v.quality) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        return _P_AttachOperation(_v.quality) + (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, AttachOperation, _R_AttachOperation)
 
@@ -1196,7 +1238,7 @@ def decode_DetachOperation(_b: _Any, _o: int, _e: int) -> DetachOperation:
 
 def encode_DetachOperation(_v: DetachOperation) -> bytes:
     try:
-        return _encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b""
+        return (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, DetachOperation, ())
 
@@ -1218,14 +1260,14 @@ _R_LaneDownOperation = (
 def decode_LaneDownOperation(_b: _Any, _o: int, _e: int) -> LaneDownOperation:
     if _e - _o < 1:
         raise _run_fault(_b, _o, _e, _R_LaneDownOperation)
-    lane, = _U_LaneDownOperation(_b, _o)
+    lane = _b[_o]
     _o += 1
     return LaneDownOperation(_T_Lane_8[lane], (() if _o == _e else _decode_tlvs(_b, _o, _e, 'extensions', _K_extensions)))
 
 
 def encode_LaneDownOperation(_v: LaneDownOperation) -> bytes:
     try:
-        return _P_LaneDownOperation(_v.lane) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        return _P_LaneDownOperation(_v.lane) + (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, LaneDownOperation, _R_LaneDownOperation)
 
@@ -1247,14 +1289,14 @@ _R_LaneUpOperation = (
 def decode_LaneUpOperation(_b: _Any, _o: int, _e: int) -> LaneUpOperation:
     if _e - _o < 1:
         raise _run_fault(_b, _o, _e, _R_LaneUpOperation)
-    lane, = _U_LaneUpOperation(_b, _o)
+    lane = _b[_o]
     _o += 1
     return LaneUpOperation(_T_Lane_8[lane], (() if _o == _e else _decode_tlvs(_b, _o, _e, 'extensions', _K_extensions)))
 
 
 def encode_LaneUpOperation(_v: LaneUpOperation) -> bytes:
     try:
-        return _P_LaneUpOperation(_v.lane) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        return _P_LaneUpOperation(_v.lane) + (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, LaneUpOperation, _R_LaneUpOperation)
 
@@ -1276,14 +1318,14 @@ _R_ResetOperation = (
 def decode_ResetOperation(_b: _Any, _o: int, _e: int) -> ResetOperation:
     if _e - _o < 1:
         raise _run_fault(_b, _o, _e, _R_ResetOperation)
-    kind, = _U_ResetOperation(_b, _o)
+    kind = _b[_o]
     _o += 1
     return ResetOperation(_T_ResetKind_8[kind], (() if _o == _e else _decode_tlvs(_b, _o, _e, 'extensions', _K_extensions)))
 
 
 def encode_ResetOperation(_v: ResetOperation) -> bytes:
     try:
-        return _P_ResetOperation(_v.kind) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        return _P_ResetOperation(_v.kind) + (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, ResetOperation, _R_ResetOperation)
 
@@ -1302,7 +1344,7 @@ def decode_StateOperation(_b: _Any, _o: int, _e: int) -> StateOperation:
 
 def encode_StateOperation(_v: StateOperation) -> bytes:
     try:
-        return _encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b""
+        return (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, StateOperation, ())
 
@@ -1321,7 +1363,7 @@ def decode_VersionOperation(_b: _Any, _o: int, _e: int) -> VersionOperation:
 
 def encode_VersionOperation(_v: VersionOperation) -> bytes:
     try:
-        return _encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b""
+        return (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, VersionOperation, ())
 
@@ -1352,7 +1394,7 @@ def decode_TemperatureOperation(_b: _Any, _o: int, _e: int) -> TemperatureOperat
 
 def encode_TemperatureOperation(_v: TemperatureOperation) -> bytes:
     try:
-        return _P_TemperatureOperation(_v.sensor, _v.temperature) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        return _P_TemperatureOperation(_v.sensor, _v.temperature) + (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, TemperatureOperation, _R_TemperatureOperation)
 
@@ -1385,7 +1427,7 @@ def encode_BatteryOperation(_v: BatteryOperation) -> bytes:
     try:
         if _v.level > 1000:
             _refuse(_v, BatteryOperation, _R_BatteryOperation)
-        return _P_BatteryOperation(_v.level) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        return _P_BatteryOperation(_v.level) + (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, BatteryOperation, _R_BatteryOperation)
 
@@ -1416,7 +1458,7 @@ def decode_RingOperation(_b: _Any, _o: int, _e: int) -> RingOperation:
 
 def encode_RingOperation(_v: RingOperation) -> bytes:
     try:
-        return _P_RingOperation(_v.control, _v.delta) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        return _P_RingOperation(_v.control, _v.delta) + (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, RingOperation, _R_RingOperation)
 
@@ -1447,7 +1489,7 @@ def decode_ButtonOperation(_b: _Any, _o: int, _e: int) -> ButtonOperation:
 
 def encode_ButtonOperation(_v: ButtonOperation) -> bytes:
     try:
-        return _P_ButtonOperation(_v.control, _v.action) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        return _P_ButtonOperation(_v.control, _v.action) + (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, ButtonOperation, _R_ButtonOperation)
 
@@ -1469,14 +1511,14 @@ _R_UserOperation = (
 def decode_UserOperation(_b: _Any, _o: int, _e: int) -> UserOperation:
     if _e - _o < 1:
         raise _run_fault(_b, _o, _e, _R_UserOperation)
-    action, = _U_UserOperation(_b, _o)
+    action = _b[_o]
     _o += 1
     return UserOperation(_T_UserAction_8[action], (() if _o == _e else _decode_tlvs(_b, _o, _e, 'extensions', _K_extensions)))
 
 
 def encode_UserOperation(_v: UserOperation) -> bytes:
     try:
-        return _P_UserOperation(_v.action) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        return _P_UserOperation(_v.action) + (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, UserOperation, _R_UserOperation)
 
@@ -1498,7 +1540,7 @@ _R_StackOperation = (
 def decode_StackOperation(_b: _Any, _o: int, _e: int) -> StackOperation:
     if _e - _o < 1:
         raise _run_fault(_b, _o, _e, _R_StackOperation)
-    elements, = _U_StackOperation(_b, _o)
+    elements = _b[_o]
     if elements > 8:
         raise _run_fault(_b, _o, _e, _R_StackOperation)
     _o += 1
@@ -1509,7 +1551,7 @@ def encode_StackOperation(_v: StackOperation) -> bytes:
     try:
         if _v.elements > 8:
             _refuse(_v, StackOperation, _R_StackOperation)
-        return _P_StackOperation(_v.elements) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        return _P_StackOperation(_v.elements) + (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, StackOperation, _R_StackOperation)
 
@@ -1544,7 +1586,7 @@ def encode_ConditionOperation(_v: ConditionOperation) -> bytes:
     try:
         if _v.present > 1:
             _refuse(_v, ConditionOperation, _R_ConditionOperation)
-        return _P_ConditionOperation(_v.status, _v.present) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        return _P_ConditionOperation(_v.status, _v.present) + (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
         _refuse(_v, ConditionOperation, _R_ConditionOperation)
 
@@ -1556,36 +1598,40 @@ class StateAnswer(_Struct, frozen=True, gc=False):
     extensions: tuple[_Tlv, ...] = ()
 
 
+_S_StateAnswer = _Packer('<B')
+_U_StateAnswer, _P_StateAnswer = _S_StateAnswer.unpack_from, _S_StateAnswer.pack
+_R_StateAnswer = (
+    _Item('machines', 0, 1, 0, 32, counts='rows'),
+)
 
 
 def decode_StateAnswer(_b: _Any, _o: int, _e: int) -> StateAnswer:
     if _e - _o < 1:
-        raise _short('machines', _o, _e, 1)
+        raise _run_fault(_b, _o, _e, _R_StateAnswer)
     _n = _b[_o]
-    if not _n <= 32:
-        raise _cap('machines', _o, _n, 0, 32)
+    if _n > 32:
+        raise _run_fault(_b, _o, _e, _R_StateAnswer)
     _o += 1
     _w = _o + _n * 11
     if _w > _e:
-        _rows_machines = []
-        for _i in range(_n):
-            try:
-                _row_machines, _o = decode_MachineReport(_b, _o, _e)
-            except _DecodeError as _error:
-                raise _error.under(f'machines[{_i}]') from None
-            _rows_machines.append(_row_machines)
-        machines = tuple(_rows_machines)
-    else:
-        machines = tuple([MachineReport(_T_MachineId_8[machine], state, reason, entered) for machine, state, reason, entered in _S_MachineReport.iter_unpack(_b[_o:_w])])
-        _o = _w
+        raise _rows_fault(_b, _o, _e, _R_MachineReport, 'machines')
+    machines = tuple([MachineReport(_T_MachineId_8[machine], state, reason, entered) for machine, state, reason, entered in _S_MachineReport.iter_unpack(_b[_o:_w])])
+    _o = _w
     return StateAnswer(machines, (() if _o == _e else _decode_tlvs(_b, _o, _e, 'extensions', _K_extensions)))
 
 
 def encode_StateAnswer(_v: StateAnswer) -> bytes:
     try:
-        return _encode_rows(_v.machines, 'machines', 1, 0, 32, encode_MachineReport) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        if not _v.machines and _v.machines != () and _unlisted(_v.machines) or len(_v.machines) > 32:
+            _refuse(_v, StateAnswer, _R_StateAnswer, machines=encode_MachineReport)
+        _out = [_P_StateAnswer(len(_v.machines))]
+        for _row_machines in _v.machines:
+            _out.append(_P_MachineReport(_row_machines.machine, _row_machines.state, _row_machines.reason, _row_machines.entered))
+        if _v.extensions or _v.extensions != ():
+            _out += _encode_tlvs(_v.extensions, 'extensions', _K_extensions)
+        return b"".join(_out)
     except (_PackError, TypeError, AttributeError):
-        _refuse(_v, StateAnswer, ())
+        _refuse(_v, StateAnswer, _R_StateAnswer, machines=encode_MachineReport)
 
 
 class VersionAnswer(_Struct, frozen=True, gc=False):
@@ -1597,33 +1643,35 @@ class VersionAnswer(_Struct, frozen=True, gc=False):
     extensions: tuple[_Tlv, ...] = ()
 
 
-_S_VersionAnswer = _Packer('<32s')
+_S_VersionAnswer = _Packer('<32sB')
 _U_VersionAnswer, _P_VersionAnswer = _S_VersionAnswer.unpack_from, _S_VersionAnswer.pack
 _R_VersionAnswer = (
     _Item('digest', 0, 32, 0, -1),
+    _Item('product', 32, 1, 0, 64, counts='blob'),
+)
+_S_VersionAnswer_2 = _Packer('<B')
+_U_VersionAnswer_2, _P_VersionAnswer_2 = _S_VersionAnswer_2.unpack_from, _S_VersionAnswer_2.pack
+_R_VersionAnswer_2 = (
+    _Item('version', 0, 1, 0, 64, counts='blob'),
 )
 
 
 def decode_VersionAnswer(_b: _Any, _o: int, _e: int) -> VersionAnswer:
-    if _e - _o < 32:
+    if _e - _o < 33:
         raise _run_fault(_b, _o, _e, _R_VersionAnswer)
-    digest, = _U_VersionAnswer(_b, _o)
-    _o += 32
-    if _e - _o < 1:
-        raise _short('product', _o, _e, 1)
-    _n = _b[_o]
-    if not _n <= 64:
-        raise _cap('product', _o, _n, 0, 64)
-    _o += 1
+    digest, _n = _U_VersionAnswer(_b, _o)
+    if _n > 64:
+        raise _run_fault(_b, _o, _e, _R_VersionAnswer)
+    _o += 33
     if _e - _o < _n:
         raise _short('product', _o, _e, _n)
     product = bytes(_b[_o : _o + _n])
     _o += _n
     if _e - _o < 1:
-        raise _short('version', _o, _e, 1)
+        raise _run_fault(_b, _o, _e, _R_VersionAnswer_2)
     _n = _b[_o]
-    if not _n <= 64:
-        raise _cap('version', _o, _n, 0, 64)
+    if _n > 64:
+        raise _run_fault(_b, _o, _e, _R_VersionAnswer_2)
     _o += 1
     if _e - _o < _n:
         raise _short('version', _o, _e, _n)
@@ -1634,11 +1682,11 @@ def decode_VersionAnswer(_b: _Any, _o: int, _e: int) -> VersionAnswer:
 
 def encode_VersionAnswer(_v: VersionAnswer) -> bytes:
     try:
-        if len(_v.digest) != 32:
-            _refuse(_v, VersionAnswer, _R_VersionAnswer)
-        return _P_VersionAnswer(_v.digest) + _counted(_v.product, 'product', 1, 0, 64) + _counted(_v.version, 'version', 1, 0, 64) + (_encode_tlvs(_v.extensions, 'extensions', _K_extensions) if _v.extensions != () else b"")
+        if len(_v.digest) != 32 or type(_v.product) is not bytes and _odd(_v.product) or len(_v.product) > 64 or type(_v.version) is not bytes and _odd(_v.version) or len(_v.version) > 64:
+            _refuse(_v, VersionAnswer, _R_VersionAnswer + _R_VersionAnswer_2)
+        return _P_VersionAnswer(_v.digest, len(_v.product)) + _v.product + _P_VersionAnswer_2(len(_v.version)) + _v.version + (b"".join(_encode_tlvs(_v.extensions, 'extensions', _K_extensions)) if _v.extensions or _v.extensions != () else b"")
     except (_PackError, TypeError, AttributeError):
-        _refuse(_v, VersionAnswer, _R_VersionAnswer)
+        _refuse(_v, VersionAnswer, _R_VersionAnswer + _R_VersionAnswer_2)
 
 
 _S_ExposureProperty = _Packer('<Q')
@@ -1650,19 +1698,17 @@ _R_ExposureProperty = (
 
 def decode_ExposureProperty(_b: _Any, _o: int, _e: int) -> int:
     value: int
-    if _e - _o < 8:
+    if _e - _o != 8:
         raise _run_fault(_b, _o, _e, _R_ExposureProperty)
     value, = _U_ExposureProperty(_b, _o)
-    if value < 1:
+    if not value:
         raise _run_fault(_b, _o, _e, _R_ExposureProperty)
-    if _e - _o != 8:
-        raise _long(_o + 8, _e)
     return value
 
 
 def encode_ExposureProperty(value: int) -> bytes:
     try:
-        if not 1 <= value <= 18446744073709551615:
+        if not value:
             _refuse_number(value, _R_ExposureProperty)
         return _P_ExposureProperty(value)
     except (_PackError, TypeError):
@@ -1678,19 +1724,17 @@ _R_GainProperty = (
 
 def decode_GainProperty(_b: _Any, _o: int, _e: int) -> int:
     value: int
-    if _e - _o < 2:
+    if _e - _o != 2:
         raise _run_fault(_b, _o, _e, _R_GainProperty)
     value, = _U_GainProperty(_b, _o)
-    if value < 1:
+    if not value:
         raise _run_fault(_b, _o, _e, _R_GainProperty)
-    if _e - _o != 2:
-        raise _long(_o + 2, _e)
     return value
 
 
 def encode_GainProperty(value: int) -> bytes:
     try:
-        if not 1 <= value <= 65535:
+        if not value:
             _refuse_number(value, _R_GainProperty)
         return _P_GainProperty(value)
     except (_PackError, TypeError):
@@ -1706,11 +1750,9 @@ _R_ExposureModeProperty = (
 
 def decode_ExposureModeProperty(_b: _Any, _o: int, _e: int) -> int:
     value: int
-    if _e - _o < 1:
-        raise _run_fault(_b, _o, _e, _R_ExposureModeProperty)
-    value, = _U_ExposureModeProperty(_b, _o)
     if _e - _o != 1:
-        raise _long(_o + 1, _e)
+        raise _run_fault(_b, _o, _e, _R_ExposureModeProperty)
+    value = _b[_o]
     return _T_ExposureControl_8[value]
 
 
@@ -1730,11 +1772,9 @@ _R_CompensationProperty = (
 
 def decode_CompensationProperty(_b: _Any, _o: int, _e: int) -> int:
     value: int
-    if _e - _o < 2:
+    if _e - _o != 2:
         raise _run_fault(_b, _o, _e, _R_CompensationProperty)
     value, = _U_CompensationProperty(_b, _o)
-    if _e - _o != 2:
-        raise _long(_o + 2, _e)
     return value
 
 
@@ -1754,11 +1794,9 @@ _R_AntiflickerProperty = (
 
 def decode_AntiflickerProperty(_b: _Any, _o: int, _e: int) -> int:
     value: int
-    if _e - _o < 1:
-        raise _run_fault(_b, _o, _e, _R_AntiflickerProperty)
-    value, = _U_AntiflickerProperty(_b, _o)
     if _e - _o != 1:
-        raise _long(_o + 1, _e)
+        raise _run_fault(_b, _o, _e, _R_AntiflickerProperty)
+    value = _b[_o]
     return _T_MainsFlicker_8[value]
 
 
@@ -1778,19 +1816,17 @@ _R_FrameRateProperty = (
 
 def decode_FrameRateProperty(_b: _Any, _o: int, _e: int) -> int:
     value: int
-    if _e - _o < 4:
+    if _e - _o != 4:
         raise _run_fault(_b, _o, _e, _R_FrameRateProperty)
     value, = _U_FrameRateProperty(_b, _o)
-    if value < 1:
+    if not value:
         raise _run_fault(_b, _o, _e, _R_FrameRateProperty)
-    if _e - _o != 4:
-        raise _long(_o + 4, _e)
     return value
 
 
 def encode_FrameRateProperty(value: int) -> bytes:
     try:
-        if not 1 <= value <= 4294967295:
+        if not value:
             _refuse_number(value, _R_FrameRateProperty)
         return _P_FrameRateProperty(value)
     except (_PackError, TypeError):
@@ -1806,19 +1842,17 @@ _R_WhiteBalanceProperty = (
 
 def decode_WhiteBalanceProperty(_b: _Any, _o: int, _e: int) -> int:
     value: int
-    if _e - _o < 2:
+    if _e - _o != 2:
         raise _run_fault(_b, _o, _e, _R_WhiteBalanceProperty)
     value, = _U_WhiteBalanceProperty(_b, _o)
-    if value < 1:
+    if not value:
         raise _run_fault(_b, _o, _e, _R_WhiteBalanceProperty)
-    if _e - _o != 2:
-        raise _long(_o + 2, _e)
     return value
 
 
 def encode_WhiteBalanceProperty(value: int) -> bytes:
     try:
-        if not 1 <= value <= 65535:
+        if not value:
             _refuse_number(value, _R_WhiteBalanceProperty)
         return _P_WhiteBalanceProperty(value)
     except (_PackError, TypeError):
@@ -1834,11 +1868,9 @@ _R_WhiteBalanceModeProperty = (
 
 def decode_WhiteBalanceModeProperty(_b: _Any, _o: int, _e: int) -> int:
     value: int
-    if _e - _o < 1:
-        raise _run_fault(_b, _o, _e, _R_WhiteBalanceModeProperty)
-    value, = _U_WhiteBalanceModeProperty(_b, _o)
     if _e - _o != 1:
-        raise _long(_o + 1, _e)
+        raise _run_fault(_b, _o, _e, _R_WhiteBalanceModeProperty)
+    value = _b[_o]
     return _T_WhiteBalanceControl_8[value]
 
 
@@ -1858,11 +1890,9 @@ _R_BlackLevelProperty = (
 
 def decode_BlackLevelProperty(_b: _Any, _o: int, _e: int) -> int:
     value: int
-    if _e - _o < 2:
+    if _e - _o != 2:
         raise _run_fault(_b, _o, _e, _R_BlackLevelProperty)
     value, = _U_BlackLevelProperty(_b, _o)
-    if _e - _o != 2:
-        raise _long(_o + 2, _e)
     return value
 
 
@@ -1882,11 +1912,9 @@ _R_ShadingCorrectionProperty = (
 
 def decode_ShadingCorrectionProperty(_b: _Any, _o: int, _e: int) -> int:
     value: int
-    if _e - _o < 1:
-        raise _run_fault(_b, _o, _e, _R_ShadingCorrectionProperty)
-    value, = _U_ShadingCorrectionProperty(_b, _o)
     if _e - _o != 1:
-        raise _long(_o + 1, _e)
+        raise _run_fault(_b, _o, _e, _R_ShadingCorrectionProperty)
+    value = _b[_o]
     return _T_Switch_8[value]
 
 
@@ -1906,11 +1934,9 @@ _R_FocusPositionProperty = (
 
 def decode_FocusPositionProperty(_b: _Any, _o: int, _e: int) -> int:
     value: int
-    if _e - _o < 4:
+    if _e - _o != 4:
         raise _run_fault(_b, _o, _e, _R_FocusPositionProperty)
     value, = _U_FocusPositionProperty(_b, _o)
-    if _e - _o != 4:
-        raise _long(_o + 4, _e)
     return value
 
 
@@ -1930,11 +1956,9 @@ _R_FocusModeProperty = (
 
 def decode_FocusModeProperty(_b: _Any, _o: int, _e: int) -> int:
     value: int
-    if _e - _o < 1:
-        raise _run_fault(_b, _o, _e, _R_FocusModeProperty)
-    value, = _U_FocusModeProperty(_b, _o)
     if _e - _o != 1:
-        raise _long(_o + 1, _e)
+        raise _run_fault(_b, _o, _e, _R_FocusModeProperty)
+    value = _b[_o]
     return _T_AutofocusMode_8[value]
 
 
@@ -1954,11 +1978,9 @@ _R_ApertureProperty = (
 
 def decode_ApertureProperty(_b: _Any, _o: int, _e: int) -> int:
     value: int
-    if _e - _o < 2:
+    if _e - _o != 2:
         raise _run_fault(_b, _o, _e, _R_ApertureProperty)
     value, = _U_ApertureProperty(_b, _o)
-    if _e - _o != 2:
-        raise _long(_o + 2, _e)
     return value
 
 
@@ -1978,11 +2000,9 @@ _R_NeutralDensityProperty = (
 
 def decode_NeutralDensityProperty(_b: _Any, _o: int, _e: int) -> int:
     value: int
-    if _e - _o < 2:
+    if _e - _o != 2:
         raise _run_fault(_b, _o, _e, _R_NeutralDensityProperty)
     value, = _U_NeutralDensityProperty(_b, _o)
-    if _e - _o != 2:
-        raise _long(_o + 2, _e)
     return value
 
 
@@ -2002,19 +2022,17 @@ _R_FocalLengthProperty = (
 
 def decode_FocalLengthProperty(_b: _Any, _o: int, _e: int) -> int:
     value: int
-    if _e - _o < 4:
+    if _e - _o != 4:
         raise _run_fault(_b, _o, _e, _R_FocalLengthProperty)
     value, = _U_FocalLengthProperty(_b, _o)
-    if value < 1:
+    if not value:
         raise _run_fault(_b, _o, _e, _R_FocalLengthProperty)
-    if _e - _o != 4:
-        raise _long(_o + 4, _e)
     return value
 
 
 def encode_FocalLengthProperty(value: int) -> bytes:
     try:
-        if not 1 <= value <= 4294967295:
+        if not value:
             _refuse_number(value, _R_FocalLengthProperty)
         return _P_FocalLengthProperty(value)
     except (_PackError, TypeError):
@@ -2030,19 +2048,17 @@ _R_FocusSpeedProperty = (
 
 def decode_FocusSpeedProperty(_b: _Any, _o: int, _e: int) -> int:
     value: int
-    if _e - _o < 2:
+    if _e - _o != 2:
         raise _run_fault(_b, _o, _e, _R_FocusSpeedProperty)
     value, = _U_FocusSpeedProperty(_b, _o)
-    if value < 1:
+    if not value:
         raise _run_fault(_b, _o, _e, _R_FocusSpeedProperty)
-    if _e - _o != 2:
-        raise _long(_o + 2, _e)
     return value
 
 
 def encode_FocusSpeedProperty(value: int) -> bytes:
     try:
-        if not 1 <= value <= 65535:
+        if not value:
             _refuse_number(value, _R_FocusSpeedProperty)
         return _P_FocusSpeedProperty(value)
     except (_PackError, TypeError):
@@ -2058,19 +2074,17 @@ _R_RingSensitivityProperty = (
 
 def decode_RingSensitivityProperty(_b: _Any, _o: int, _e: int) -> int:
     value: int
-    if _e - _o < 2:
+    if _e - _o != 2:
         raise _run_fault(_b, _o, _e, _R_RingSensitivityProperty)
     value, = _U_RingSensitivityProperty(_b, _o)
-    if value < 1:
+    if not value:
         raise _run_fault(_b, _o, _e, _R_RingSensitivityProperty)
-    if _e - _o != 2:
-        raise _long(_o + 2, _e)
     return value
 
 
 def encode_RingSensitivityProperty(value: int) -> bytes:
     try:
-        if not 1 <= value <= 65535:
+        if not value:
             _refuse_number(value, _R_RingSensitivityProperty)
         return _P_RingSensitivityProperty(value)
     except (_PackError, TypeError):
@@ -2086,11 +2100,9 @@ _R_RingFunctionProperty = (
 
 def decode_RingFunctionProperty(_b: _Any, _o: int, _e: int) -> int:
     value: int
-    if _e - _o < 1:
-        raise _run_fault(_b, _o, _e, _R_RingFunctionProperty)
-    value, = _U_RingFunctionProperty(_b, _o)
     if _e - _o != 1:
-        raise _long(_o + 1, _e)
+        raise _run_fault(_b, _o, _e, _R_RingFunctionProperty)
+    value = _b[_o]
     return _T_RingUse_8[value]
 
 
@@ -2110,11 +2122,9 @@ _R_RingDirectionProperty = (
 
 def decode_RingDirectionProperty(_b: _Any, _o: int, _e: int) -> int:
     value: int
-    if _e - _o < 1:
-        raise _run_fault(_b, _o, _e, _R_RingDirectionProperty)
-    value, = _U_RingDirectionProperty(_b, _o)
     if _e - _o != 1:
-        raise _long(_o + 1, _e)
+        raise _run_fault(_b, _o, _e, _R_RingDirectionProperty)
+    value = _b[_o]
     return _T_RingSense_8[value]
 
 
@@ -2134,13 +2144,11 @@ _R_LedProperty = (
 
 def decode_LedProperty(_b: _Any, _o: int, _e: int) -> int:
     value: int
-    if _e - _o < 1:
+    if _e - _o != 1:
         raise _run_fault(_b, _o, _e, _R_LedProperty)
-    value, = _U_LedProperty(_b, _o)
+    value = _b[_o]
     if value > 100:
         raise _run_fault(_b, _o, _e, _R_LedProperty)
-    if _e - _o != 1:
-        raise _long(_o + 1, _e)
     return value
 
 
@@ -2162,11 +2170,9 @@ _R_OisModeProperty = (
 
 def decode_OisModeProperty(_b: _Any, _o: int, _e: int) -> int:
     value: int
-    if _e - _o < 1:
-        raise _run_fault(_b, _o, _e, _R_OisModeProperty)
-    value, = _U_OisModeProperty(_b, _o)
     if _e - _o != 1:
-        raise _long(_o + 1, _e)
+        raise _run_fault(_b, _o, _e, _R_OisModeProperty)
+    value = _b[_o]
     return _T_StabilisationMode_8[value]
 
 
@@ -2186,19 +2192,17 @@ _R_ImuRateProperty = (
 
 def decode_ImuRateProperty(_b: _Any, _o: int, _e: int) -> int:
     value: int
-    if _e - _o < 2:
+    if _e - _o != 2:
         raise _run_fault(_b, _o, _e, _R_ImuRateProperty)
     value, = _U_ImuRateProperty(_b, _o)
-    if value < 1:
+    if not value:
         raise _run_fault(_b, _o, _e, _R_ImuRateProperty)
-    if _e - _o != 2:
-        raise _long(_o + 2, _e)
     return value
 
 
 def encode_ImuRateProperty(value: int) -> bytes:
     try:
-        if not 1 <= value <= 65535:
+        if not value:
             _refuse_number(value, _R_ImuRateProperty)
         return _P_ImuRateProperty(value)
     except (_PackError, TypeError):
@@ -2214,11 +2218,9 @@ _R_FlashModeProperty = (
 
 def decode_FlashModeProperty(_b: _Any, _o: int, _e: int) -> int:
     value: int
-    if _e - _o < 1:
-        raise _run_fault(_b, _o, _e, _R_FlashModeProperty)
-    value, = _U_FlashModeProperty(_b, _o)
     if _e - _o != 1:
-        raise _long(_o + 1, _e)
+        raise _run_fault(_b, _o, _e, _R_FlashModeProperty)
+    value = _b[_o]
     return _T_FlashFiring_8[value]
 
 
@@ -2238,11 +2240,9 @@ _R_FlashEnergyProperty = (
 
 def decode_FlashEnergyProperty(_b: _Any, _o: int, _e: int) -> int:
     value: int
-    if _e - _o < 4:
+    if _e - _o != 4:
         raise _run_fault(_b, _o, _e, _R_FlashEnergyProperty)
     value, = _U_FlashEnergyProperty(_b, _o)
-    if _e - _o != 4:
-        raise _long(_o + 4, _e)
     return value
 
 
@@ -2262,13 +2262,11 @@ _R_FlashChargeProperty = (
 
 def decode_FlashChargeProperty(_b: _Any, _o: int, _e: int) -> int:
     value: int
-    if _e - _o < 1:
+    if _e - _o != 1:
         raise _run_fault(_b, _o, _e, _R_FlashChargeProperty)
-    value, = _U_FlashChargeProperty(_b, _o)
+    value = _b[_o]
     if value > 100:
         raise _run_fault(_b, _o, _e, _R_FlashChargeProperty)
-    if _e - _o != 1:
-        raise _long(_o + 1, _e)
     return value
 
 
@@ -2290,11 +2288,9 @@ _R_TemperatureProperty = (
 
 def decode_TemperatureProperty(_b: _Any, _o: int, _e: int) -> int:
     value: int
-    if _e - _o < 2:
+    if _e - _o != 2:
         raise _run_fault(_b, _o, _e, _R_TemperatureProperty)
     value, = _U_TemperatureProperty(_b, _o)
-    if _e - _o != 2:
-        raise _long(_o + 2, _e)
     return value
 
 
@@ -2314,11 +2310,9 @@ _R_StackGenerationProperty = (
 
 def decode_StackGenerationProperty(_b: _Any, _o: int, _e: int) -> int:
     value: int
-    if _e - _o < 4:
+    if _e - _o != 4:
         raise _run_fault(_b, _o, _e, _R_StackGenerationProperty)
     value, = _U_StackGenerationProperty(_b, _o)
-    if _e - _o != 4:
-        raise _long(_o + 4, _e)
     return value
 
 
@@ -2338,11 +2332,9 @@ _R_TimeClassProperty = (
 
 def decode_TimeClassProperty(_b: _Any, _o: int, _e: int) -> int:
     value: int
-    if _e - _o < 1:
-        raise _run_fault(_b, _o, _e, _R_TimeClassProperty)
-    value, = _U_TimeClassProperty(_b, _o)
     if _e - _o != 1:
-        raise _long(_o + 1, _e)
+        raise _run_fault(_b, _o, _e, _R_TimeClassProperty)
+    value = _b[_o]
     return _T_TimeClass_8[value]
 
 
@@ -2362,11 +2354,9 @@ _R_WallClockProperty = (
 
 def decode_WallClockProperty(_b: _Any, _o: int, _e: int) -> int:
     value: int
-    if _e - _o < 8:
+    if _e - _o != 8:
         raise _run_fault(_b, _o, _e, _R_WallClockProperty)
     value, = _U_WallClockProperty(_b, _o)
-    if _e - _o != 8:
-        raise _long(_o + 8, _e)
     return value
 
 
@@ -2386,11 +2376,9 @@ _R_StoreFreeProperty = (
 
 def decode_StoreFreeProperty(_b: _Any, _o: int, _e: int) -> int:
     value: int
-    if _e - _o < 4:
+    if _e - _o != 4:
         raise _run_fault(_b, _o, _e, _R_StoreFreeProperty)
     value, = _U_StoreFreeProperty(_b, _o)
-    if _e - _o != 4:
-        raise _long(_o + 4, _e)
     return value
 
 
@@ -2410,13 +2398,11 @@ _R_BatteryLevelProperty = (
 
 def decode_BatteryLevelProperty(_b: _Any, _o: int, _e: int) -> int:
     value: int
-    if _e - _o < 2:
+    if _e - _o != 2:
         raise _run_fault(_b, _o, _e, _R_BatteryLevelProperty)
     value, = _U_BatteryLevelProperty(_b, _o)
     if value > 1000:
         raise _run_fault(_b, _o, _e, _R_BatteryLevelProperty)
-    if _e - _o != 2:
-        raise _long(_o + 2, _e)
     return value
 
 
@@ -2438,11 +2424,9 @@ _R_BatteryStateProperty = (
 
 def decode_BatteryStateProperty(_b: _Any, _o: int, _e: int) -> int:
     value: int
-    if _e - _o < 1:
-        raise _run_fault(_b, _o, _e, _R_BatteryStateProperty)
-    value, = _U_BatteryStateProperty(_b, _o)
     if _e - _o != 1:
-        raise _long(_o + 1, _e)
+        raise _run_fault(_b, _o, _e, _R_BatteryStateProperty)
+    value = _b[_o]
     return _T_BatteryCondition_8[value]
 
 
@@ -2462,11 +2446,9 @@ _R_BatteryTemperatureProperty = (
 
 def decode_BatteryTemperatureProperty(_b: _Any, _o: int, _e: int) -> int:
     value: int
-    if _e - _o < 1:
+    if _e - _o != 1:
         raise _run_fault(_b, _o, _e, _R_BatteryTemperatureProperty)
     value, = _U_BatteryTemperatureProperty(_b, _o)
-    if _e - _o != 1:
-        raise _long(_o + 1, _e)
     return value
 
 
@@ -2486,11 +2468,9 @@ _R_SelfTestProperty = (
 
 def decode_SelfTestProperty(_b: _Any, _o: int, _e: int) -> int:
     value: int
-    if _e - _o < 1:
-        raise _run_fault(_b, _o, _e, _R_SelfTestProperty)
-    value, = _U_SelfTestProperty(_b, _o)
     if _e - _o != 1:
-        raise _long(_o + 1, _e)
+        raise _run_fault(_b, _o, _e, _R_SelfTestProperty)
+    value = _b[_o]
     return _T_SelfTestLevel_8[value]
 
 
@@ -2510,11 +2490,9 @@ _R_MotorHomeProperty = (
 
 def decode_MotorHomeProperty(_b: _Any, _o: int, _e: int) -> int:
     value: int
-    if _e - _o < 1:
-        raise _run_fault(_b, _o, _e, _R_MotorHomeProperty)
-    value, = _U_MotorHomeProperty(_b, _o)
     if _e - _o != 1:
-        raise _long(_o + 1, _e)
+        raise _run_fault(_b, _o, _e, _R_MotorHomeProperty)
+    value = _b[_o]
     return _T_Motor_8[value]
 
 
@@ -2530,84 +2508,121 @@ _K_extensions: _TagTable = {
 
 
 _K_records: _TagTable = {
-    1: (RecordTag.IDENTITY, 'identity', decode_IdentityRecord, encode_IdentityRecord),
-    2: (RecordTag.VERSIONS, 'versions', decode_VersionsRecord, encode_VersionsRecord),
-    3: (RecordTag.FEATURES, 'features', decode_FeaturesRecord, encode_FeaturesRecord),
-    16: (RecordTag.SENSOR, 'sensor', decode_SensorRecord, encode_SensorRecord),
-    32: (RecordTag.OPTICS, 'optics', decode_OpticsRecord, encode_OpticsRecord),
-    33: (RecordTag.RINGS, 'rings', decode_RingsRecord, encode_RingsRecord),
-    34: (RecordTag.ND, 'nd', decode_NdRecord, encode_NdRecord),
-    48: (RecordTag.GEOMETRY, 'geometry', decode_GeometryRecord, encode_GeometryRecord),
-    49: (RecordTag.OCCLUSION, 'occlusion', decode_OcclusionRecord, encode_OcclusionRecord),
-    50: (RecordTag.STACK, 'stack', decode_StackRecord, encode_StackRecord),
-    64: (RecordTag.CALIBRATION, 'calibration', decode_CalibrationRecord, encode_CalibrationRecord),
-    80: (RecordTag.POWER, 'power', decode_PowerRecord, encode_PowerRecord),
-    81: (RecordTag.THERMAL, 'thermal', decode_ThermalRecord, encode_ThermalRecord),
-    96: (RecordTag.LINK, 'link', decode_LinkRecord, encode_LinkRecord),
-    97: (RecordTag.TIME_CLASS, 'time_class', decode_TimeClassRecord, encode_TimeClassRecord),
-    98: (RecordTag.SECURITY, 'security', decode_SecurityRecord, encode_SecurityRecord),
-    112: (RecordTag.CONFORMANCE, 'conformance', decode_ConformanceRecord, encode_ConformanceRecord),
+    1: (RecordTag.IDENTITY, decode_IdentityRecord, encode_IdentityRecord),
+    2: (RecordTag.VERSIONS, decode_VersionsRecord, encode_VersionsRecord),
+    3: (RecordTag.FEATURES, decode_FeaturesRecord, encode_FeaturesRecord),
+    16: (RecordTag.SENSOR, decode_SensorRecord, encode_SensorRecord),
+    32: (RecordTag.OPTICS, decode_OpticsRecord, encode_OpticsRecord),
+    33: (RecordTag.RINGS, decode_RingsRecord, encode_RingsRecord),
+    34: (RecordTag.ND, decode_NdRecord, encode_NdRecord),
+    48: (RecordTag.GEOMETRY, decode_GeometryRecord, encode_GeometryRecord),
+    49: (RecordTag.OCCLUSION, decode_OcclusionRecord, encode_OcclusionRecord),
+    50: (RecordTag.STACK, decode_StackRecord, encode_StackRecord),
+    64: (RecordTag.CALIBRATION, decode_CalibrationRecord, encode_CalibrationRecord),
+    80: (RecordTag.POWER, decode_PowerRecord, encode_PowerRecord),
+    81: (RecordTag.THERMAL, decode_ThermalRecord, encode_ThermalRecord),
+    96: (RecordTag.LINK, decode_LinkRecord, encode_LinkRecord),
+    97: (RecordTag.TIME_CLASS, decode_TimeClassRecord, encode_TimeClassRecord),
+    98: (RecordTag.SECURITY, decode_SecurityRecord, encode_SecurityRecord),
+    112: (RecordTag.CONFORMANCE, decode_ConformanceRecord, encode_ConformanceRecord),
 }
 
 
 _K_operations: _TagTable = {
-    1: (OperationTag.ATTACH, 'attach', decode_AttachOperation, encode_AttachOperation),
-    2: (OperationTag.DETACH, 'detach', decode_DetachOperation, encode_DetachOperation),
-    3: (OperationTag.LANE_DOWN, 'lane_down', decode_LaneDownOperation, encode_LaneDownOperation),
-    4: (OperationTag.LANE_UP, 'lane_up', decode_LaneUpOperation, encode_LaneUpOperation),
-    5: (OperationTag.RESET, 'reset', decode_ResetOperation, encode_ResetOperation),
-    6: (OperationTag.STATE, 'state', decode_StateOperation, encode_StateOperation),
-    7: (OperationTag.VERSION, 'version', decode_VersionOperation, encode_VersionOperation),
-    8: (OperationTag.TEMPERATURE, 'temperature', decode_TemperatureOperation, encode_TemperatureOperation),
-    9: (OperationTag.BATTERY, 'battery', decode_BatteryOperation, encode_BatteryOperation),
-    10: (OperationTag.RING, 'ring', decode_RingOperation, encode_RingOperation),
-    11: (OperationTag.BUTTON, 'button', decode_ButtonOperation, encode_ButtonOperation),
-    12: (OperationTag.USER, 'user', decode_UserOperation, encode_UserOperation),
-    13: (OperationTag.STACK, 'stack', decode_StackOperation, encode_StackOperation),
-    14: (OperationTag.CONDITION, 'condition', decode_ConditionOperation, encode_ConditionOperation),
+    1: (OperationTag.ATTACH, decode_AttachOperation, encode_AttachOperation),
+    2: (OperationTag.DETACH, decode_DetachOperation, encode_DetachOperation),
+    3: (OperationTag.LANE_DOWN, decode_LaneDownOperation, encode_LaneDownOperation),
+    4: (OperationTag.LANE_UP, decode_LaneUpOperation, encode_LaneUpOperation),
+    5: (OperationTag.RESET, decode_ResetOperation, encode_ResetOperation),
+    6: (OperationTag.STATE, decode_StateOperation, encode_StateOperation),
+    7: (OperationTag.VERSION, decode_VersionOperation, encode_VersionOperation),
+    8: (OperationTag.TEMPERATURE, decode_TemperatureOperation, encode_TemperatureOperation),
+    9: (OperationTag.BATTERY, decode_BatteryOperation, encode_BatteryOperation),
+    10: (OperationTag.RING, decode_RingOperation, encode_RingOperation),
+    11: (OperationTag.BUTTON, decode_ButtonOperation, encode_ButtonOperation),
+    12: (OperationTag.USER, decode_UserOperation, encode_UserOperation),
+    13: (OperationTag.STACK, decode_StackOperation, encode_StackOperation),
+    14: (OperationTag.CONDITION, decode_ConditionOperation, encode_ConditionOperation),
 }
 
 
 _K_answers: _TagTable = {
-    6: (AnswerTag.STATE, 'state', decode_StateAnswer, encode_StateAnswer),
-    7: (AnswerTag.VERSION, 'version', decode_VersionAnswer, encode_VersionAnswer),
+    6: (AnswerTag.STATE, decode_StateAnswer, encode_StateAnswer),
+    7: (AnswerTag.VERSION, decode_VersionAnswer, encode_VersionAnswer),
 }
 
 
 _K_properties: _TagTable = {
-    257: (PropertyTag.EXPOSURE, 'exposure', decode_ExposureProperty, encode_ExposureProperty),
-    258: (PropertyTag.GAIN, 'gain', decode_GainProperty, encode_GainProperty),
-    259: (PropertyTag.EXPOSURE_MODE, 'exposure_mode', decode_ExposureModeProperty, encode_ExposureModeProperty),
-    260: (PropertyTag.COMPENSATION, 'compensation', decode_CompensationProperty, encode_CompensationProperty),
-    261: (PropertyTag.ANTIFLICKER, 'antiflicker', decode_AntiflickerProperty, encode_AntiflickerProperty),
-    262: (PropertyTag.FRAME_RATE, 'frame_rate', decode_FrameRateProperty, encode_FrameRateProperty),
-    513: (PropertyTag.WHITE_BALANCE, 'white_balance', decode_WhiteBalanceProperty, encode_WhiteBalanceProperty),
-    514: (PropertyTag.WHITE_BALANCE_MODE, 'white_balance_mode', decode_WhiteBalanceModeProperty, encode_WhiteBalanceModeProperty),
-    515: (PropertyTag.BLACK_LEVEL, 'black_level', decode_BlackLevelProperty, encode_BlackLevelProperty),
-    516: (PropertyTag.SHADING_CORRECTION, 'shading_correction', decode_ShadingCorrectionProperty, encode_ShadingCorrectionProperty),
-    769: (PropertyTag.FOCUS_POSITION, 'focus_position', decode_FocusPositionProperty, encode_FocusPositionProperty),
-    770: (PropertyTag.FOCUS_MODE, 'focus_mode', decode_FocusModeProperty, encode_FocusModeProperty),
-    771: (PropertyTag.APERTURE, 'aperture', decode_ApertureProperty, encode_ApertureProperty),
-    772: (PropertyTag.NEUTRAL_DENSITY, 'neutral_density', decode_NeutralDensityProperty, encode_NeutralDensityProperty),
-    773: (PropertyTag.FOCAL_LENGTH, 'focal_length', decode_FocalLengthProperty, encode_FocalLengthProperty),
-    774: (PropertyTag.FOCUS_SPEED, 'focus_speed', decode_FocusSpeedProperty, encode_FocusSpeedProperty),
-    1025: (PropertyTag.RING_SENSITIVITY, 'ring_sensitivity', decode_RingSensitivityProperty, encode_RingSensitivityProperty),
-    1026: (PropertyTag.RING_FUNCTION, 'ring_function', decode_RingFunctionProperty, encode_RingFunctionProperty),
-    1027: (PropertyTag.RING_DIRECTION, 'ring_direction', decode_RingDirectionProperty, encode_RingDirectionProperty),
-    1028: (PropertyTag.LED, 'led', decode_LedProperty, encode_LedProperty),
-    1281: (PropertyTag.OIS_MODE, 'ois_mode', decode_OisModeProperty, encode_OisModeProperty),
-    1282: (PropertyTag.IMU_RATE, 'imu_rate', decode_ImuRateProperty, encode_ImuRateProperty),
-    1297: (PropertyTag.FLASH_MODE, 'flash_mode', decode_FlashModeProperty, encode_FlashModeProperty),
-    1298: (PropertyTag.FLASH_ENERGY, 'flash_energy', decode_FlashEnergyProperty, encode_FlashEnergyProperty),
-    1299: (PropertyTag.FLASH_CHARGE, 'flash_charge', decode_FlashChargeProperty, encode_FlashChargeProperty),
-    1537: (PropertyTag.TEMPERATURE, 'temperature', decode_TemperatureProperty, encode_TemperatureProperty),
-    1538: (PropertyTag.STACK_GENERATION, 'stack_generation', decode_StackGenerationProperty, encode_StackGenerationProperty),
-    1539: (PropertyTag.TIME_CLASS, 'time_class', decode_TimeClassProperty, encode_TimeClassProperty),
-    1540: (PropertyTag.WALL_CLOCK, 'wall_clock', decode_WallClockProperty, encode_WallClockProperty),
-    1541: (PropertyTag.STORE_FREE, 'store_free', decode_StoreFreeProperty, encode_StoreFreeProperty),
-    1793: (PropertyTag.BATTERY_LEVEL, 'battery_level', decode_BatteryLevelProperty, encode_BatteryLevelProperty),
-    1794: (PropertyTag.BATTERY_STATE, 'battery_state', decode_BatteryStateProperty, encode_BatteryStateProperty),
-    1795: (PropertyTag.BATTERY_TEMPERATURE, 'battery_temperature', decode_BatteryTemperatureProperty, encode_BatteryTemperatureProperty),
-    2049: (PropertyTag.SELF_TEST, 'self_test', decode_SelfTestProperty, encode_SelfTestProperty),
-    2050: (PropertyTag.MOTOR_HOME, 'motor_home', decode_MotorHomeProperty, encode_MotorHomeProperty),
+    257: (PropertyTag.EXPOSURE, decode_ExposureProperty, encode_ExposureProperty),
+    258: (PropertyTag.GAIN, decode_GainProperty, encode_GainProperty),
+    259: (PropertyTag.EXPOSURE_MODE, decode_ExposureModeProperty, encode_ExposureModeProperty),
+    260: (PropertyTag.COMPENSATION, decode_CompensationProperty, encode_CompensationProperty),
+    261: (PropertyTag.ANTIFLICKER, decode_AntiflickerProperty, encode_AntiflickerProperty),
+    262: (PropertyTag.FRAME_RATE, decode_FrameRateProperty, encode_FrameRateProperty),
+    513: (PropertyTag.WHITE_BALANCE, decode_WhiteBalanceProperty, encode_WhiteBalanceProperty),
+    514: (PropertyTag.WHITE_BALANCE_MODE, decode_WhiteBalanceModeProperty, encode_WhiteBalanceModeProperty),
+    515: (PropertyTag.BLACK_LEVEL, decode_BlackLevelProperty, encode_BlackLevelProperty),
+    516: (PropertyTag.SHADING_CORRECTION, decode_ShadingCorrectionProperty, encode_ShadingCorrectionProperty),
+    769: (PropertyTag.FOCUS_POSITION, decode_FocusPositionProperty, encode_FocusPositionProperty),
+    770: (PropertyTag.FOCUS_MODE, decode_FocusModeProperty, encode_FocusModeProperty),
+    771: (PropertyTag.APERTURE, decode_ApertureProperty, encode_ApertureProperty),
+    772: (PropertyTag.NEUTRAL_DENSITY, decode_NeutralDensityProperty, encode_NeutralDensityProperty),
+    773: (PropertyTag.FOCAL_LENGTH, decode_FocalLengthProperty, encode_FocalLengthProperty),
+    774: (PropertyTag.FOCUS_SPEED, decode_FocusSpeedProperty, encode_FocusSpeedProperty),
+    1025: (PropertyTag.RING_SENSITIVITY, decode_RingSensitivityProperty, encode_RingSensitivityProperty),
+    1026: (PropertyTag.RING_FUNCTION, decode_RingFunctionProperty, encode_RingFunctionProperty),
+    1027: (PropertyTag.RING_DIRECTION, decode_RingDirectionProperty, encode_RingDirectionProperty),
+    1028: (PropertyTag.LED, decode_LedProperty, encode_LedProperty),
+    1281: (PropertyTag.OIS_MODE, decode_OisModeProperty, encode_OisModeProperty),
+    1282: (PropertyTag.IMU_RATE, decode_ImuRateProperty, encode_ImuRateProperty),
+    1297: (PropertyTag.FLASH_MODE, decode_FlashModeProperty, encode_FlashModeProperty),
+    1298: (PropertyTag.FLASH_ENERGY, decode_FlashEnergyProperty, encode_FlashEnergyProperty),
+    1299: (PropertyTag.FLASH_CHARGE, decode_FlashChargeProperty, encode_FlashChargeProperty),
+    1537: (PropertyTag.TEMPERATURE, decode_TemperatureProperty, encode_TemperatureProperty),
+    1538: (PropertyTag.STACK_GENERATION, decode_StackGenerationProperty, encode_StackGenerationProperty),
+    1539: (PropertyTag.TIME_CLASS, decode_TimeClassProperty, encode_TimeClassProperty),
+    1540: (PropertyTag.WALL_CLOCK, decode_WallClockProperty, encode_WallClockProperty),
+    1541: (PropertyTag.STORE_FREE, decode_StoreFreeProperty, encode_StoreFreeProperty),
+    1793: (PropertyTag.BATTERY_LEVEL, decode_BatteryLevelProperty, encode_BatteryLevelProperty),
+    1794: (PropertyTag.BATTERY_STATE, decode_BatteryStateProperty, encode_BatteryStateProperty),
+    1795: (PropertyTag.BATTERY_TEMPERATURE, decode_BatteryTemperatureProperty, encode_BatteryTemperatureProperty),
+    2049: (PropertyTag.SELF_TEST, decode_SelfTestProperty, encode_SelfTestProperty),
+    2050: (PropertyTag.MOTOR_HOME, decode_MotorHomeProperty, encode_MotorHomeProperty),
+}
+_N_properties: _NumberTable = {
+    257: _number(PropertyTag.EXPOSURE, 'Q', (1, 18446744073709551615)),
+    258: _number(PropertyTag.GAIN, 'H', (1, 65535)),
+    259: _number(PropertyTag.EXPOSURE_MODE, 'B', None, _T_ExposureControl_8),
+    260: _number(PropertyTag.COMPENSATION, 'h'),
+    261: _number(PropertyTag.ANTIFLICKER, 'B', None, _T_MainsFlicker_8),
+    262: _number(PropertyTag.FRAME_RATE, 'I', (1, 4294967295)),
+    513: _number(PropertyTag.WHITE_BALANCE, 'H', (1, 65535)),
+    514: _number(PropertyTag.WHITE_BALANCE_MODE, 'B', None, _T_WhiteBalanceControl_8),
+    515: _number(PropertyTag.BLACK_LEVEL, 'H'),
+    516: _number(PropertyTag.SHADING_CORRECTION, 'B', None, _T_Switch_8),
+    769: _number(PropertyTag.FOCUS_POSITION, 'i'),
+    770: _number(PropertyTag.FOCUS_MODE, 'B', None, _T_AutofocusMode_8),
+    771: _number(PropertyTag.APERTURE, 'h'),
+    772: _number(PropertyTag.NEUTRAL_DENSITY, 'H'),
+    773: _number(PropertyTag.FOCAL_LENGTH, 'I', (1, 4294967295)),
+    774: _number(PropertyTag.FOCUS_SPEED, 'H', (1, 65535)),
+    1025: _number(PropertyTag.RING_SENSITIVITY, 'H', (1, 65535)),
+    1026: _number(PropertyTag.RING_FUNCTION, 'B', None, _T_RingUse_8),
+    1027: _number(PropertyTag.RING_DIRECTION, 'B', None, _T_RingSense_8),
+    1028: _number(PropertyTag.LED, 'B', (0, 100)),
+    1281: _number(PropertyTag.OIS_MODE, 'B', None, _T_StabilisationMode_8),
+    1282: _number(PropertyTag.IMU_RATE, 'H', (1, 65535)),
+    1297: _number(PropertyTag.FLASH_MODE, 'B', None, _T_FlashFiring_8),
+    1298: _number(PropertyTag.FLASH_ENERGY, 'I'),
+    1299: _number(PropertyTag.FLASH_CHARGE, 'B', (0, 100)),
+    1537: _number(PropertyTag.TEMPERATURE, 'h'),
+    1538: _number(PropertyTag.STACK_GENERATION, 'I'),
+    1539: _number(PropertyTag.TIME_CLASS, 'B', None, _T_TimeClass_8),
+    1540: _number(PropertyTag.WALL_CLOCK, 'q'),
+    1541: _number(PropertyTag.STORE_FREE, 'I'),
+    1793: _number(PropertyTag.BATTERY_LEVEL, 'H', (0, 1000)),
+    1794: _number(PropertyTag.BATTERY_STATE, 'B', None, _T_BatteryCondition_8),
+    1795: _number(PropertyTag.BATTERY_TEMPERATURE, 'b'),
+    2049: _number(PropertyTag.SELF_TEST, 'B', None, _T_SelfTestLevel_8),
+    2050: _number(PropertyTag.MOTOR_HOME, 'B', None, _T_Motor_8),
 }

@@ -1,0 +1,222 @@
+"""Back end: how the Python codec reads and writes envelopes: FLIT, sideband record, bench record, and the packet.
+
+An envelope is a header, which is a run, and a payload; a CRC covers both. Everything about its size and its CRC is
+one condition; `misframed` of the run-time library says what was wrong. The packet's payload is a value, found by
+type and form.
+
+Plan: CRCs · what is the same in every envelope · envelopes around bytes · the packet.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from msgspec import structs
+
+from opalink.protocol.generate.python import annotation, default_of
+from opalink.protocol.generate.python_enums import docstring
+from opalink.protocol.generate.python_run import Fixed, Run, has_value
+from opalink.protocol.ir import model as ir
+from opalink.protocol.ir.names import camel
+from opalink.spec.form import Crc, Form
+
+# ── CRCs ─────────────────────────────────────────────────────────────────────────────────────────────
+
+# The hardware-accelerated function behind each declared CRC; `spec check` proves that they agree.
+CRC_FUNCTIONS = {"crc32c": "_crc32.iscsi", "crc16": "_crc16.ibm_3740"}
+
+
+def crc_source(crc: Crc) -> str:
+    """How the codec writes a CRC, and by what it knows a right one."""
+    function, size = CRC_FUNCTIONS[crc.name], crc.width // 8
+    lines = [f"_P_{crc.name} = _Packer({'<I' if size == 4 else '<H'!r}).pack"]
+    if crc.refin:
+        lines += ["# What the CRC of anything with its own CRC behind it comes to."]
+        lines += [f'_RESIDUE_{crc.name} = {function}({function}(b"").to_bytes({size}, "little"))']
+    return "\n".join(lines)
+
+
+# ── What is the same in every envelope ───────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True)
+class Wrap:
+    """The source of what is the same in every envelope. `members` are the enumerations of header fields that the
+    declarations do not tie to one."""
+
+    envelope: ir.Envelope
+    crc: Crc | None
+    members: dict[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def run(self) -> Run:
+        parts = tuple(p for p in self.envelope.header if isinstance(p, Fixed))
+        return Run(camel(self.envelope.name), tuple(self._with_members(p) for p in parts))
+
+    def _with_members(self, p: Fixed) -> Fixed:
+        if isinstance(p, ir.Bits):
+            fields = tuple(structs.replace(f, choices=self.members.get(f.name, f.choices)) for f in p.fields)
+            return structs.replace(p, fields=fields)
+        return structs.replace(p, choices=self.members[p.name]) if p.name in self.members else p
+
+    @property
+    def crc_size(self) -> int:
+        return self.crc.width // 8 if self.crc else 0
+
+    @property
+    def option(self) -> str:
+        return ", *, crc: bool = True" if self.crc else ""
+
+    def fields(self) -> list[ir.Part]:
+        """Header fields that stand in the value: no constants, and no length, which the payload implies."""
+        return [f for f in ir.fields_of(self.run.parts) if has_value(f) and f.name != "length"]
+
+    def declarations(self) -> str:
+        """The run, and a table for each byte of bit fields."""
+        lines = [self.run.declarations()]
+        for p, fields in self._bytes():
+            parts = [f"({f.shift}, {f.bits}" + (f", _T_{f.choices}_{f.bits})" if f.choices else ")") for f in fields]
+            lines.append(f"_F_{self.run.id}_{p.name} = _bit_fields({', '.join(parts)})")
+        return "\n".join(lines)
+
+    def _bytes(self) -> Iterator[tuple[ir.Bits, list[ir.Number]]]:
+        for p in self.run.parts:
+            if isinstance(p, ir.Bits) and p.size == 1 and (fields := [f for f in p.fields if has_value(f)]):
+                yield p, fields
+
+    def values(self) -> list[str]:
+        """The expressions of the fields, once `unwrap` has been through."""
+        looked_up = {f.name: f.name for _, fields in self._bytes() for f in fields}
+        return [(self.run.arguments() | looked_up)[f.name] for f in self.fields()]
+
+    def unwrap(self) -> list[str]:
+        """From bytes to checked header fields; afterwards the payload goes from the header's size to `_e`."""
+        run, size = self.run, self.run.size
+        length = next((n for n, _ in run.numbers() if n.name == "length"), None)
+        extent = run.raw(length, None) if self.envelope.size is None and length else str(self.envelope.size)
+        lines = ["_b = data", "_n = len(_b)", f"if _n < {size}:", f"    raise _run_short(_n, _R_{run.id})"]
+        lines += [run.read("0"), f"_e = {size} + {extent}"]
+        wrong, judge = f"_n != _e + {self.crc_size}", "None"
+        if self.crc:
+            function = CRC_FUNCTIONS[self.crc.name]
+            found = 'int.from_bytes(_b[_e:], "little")'
+            odd = f"{function}(_b) != _RESIDUE_{self.crc.name}" if self.crc.refin else f"{function}(_b[:_e]) != {found}"
+            wrong += f" or crc and {odd}"
+            judge = f"{function} if crc else None"
+        lines += [f"if {wrong}:", f"    raise _misframed(_b, {size}, _e, {self.crc_size}, {judge})"]
+        if conditions := run.violations():
+            lines += [f"if {' or '.join(conditions)}:", f"    raise _run_fault(_b, 0, _n, _R_{run.id})"]
+        for p, fields in self._bytes():
+            names = ", ".join(f.name for f in fields) + ("," if len(fields) == 1 else "")
+            lines.append(f"{names} = _F_{run.id}_{p.name}[_w_{p.name}]")
+        return lines
+
+    def wrap(self, payload: list[str], refuse: str, front: str = "") -> list[str]:
+        """From a value to bytes. `payload` sets `_d`, data that is copied once, and what `front` names before it."""
+        run = self.run
+        length = f"len({front}) + len(_d)" if front else "len(_d)"
+        packed, *illegal = (re.sub(r"\b_v\.length\b", length, x) for x in [run.packed("_v."), *run.illegal("_v.")])
+        lines = ["try:", *(f"    {x}" for x in payload)]
+        lines += [f"    if {' or '.join(illegal)}:", f"        {refuse}"] if illegal else []
+        lines += [f"    _h = {packed}", "except (_PackError, TypeError, AttributeError, KeyError):", f"    {refuse}"]
+        pieces = ", ".join(["_h", *([front] if front else []), "_d"])
+        if self.crc:
+            function = CRC_FUNCTIONS[self.crc.name]
+            first = f"_h + {front}" if front else "_h"
+            pieces += f", _P_{self.crc.name}({function}(_d, {function}({first}))) if crc else {bytes(self.crc_size)!r}"
+        return [*lines, f'return b"".join(({pieces}))']
+
+
+# ── Envelopes around bytes ───────────────────────────────────────────────────────────────────────────
+
+
+def envelope_source(catalogue: ir.Catalogue, e: ir.Envelope) -> str:
+    """Class, decoder and encoder of an envelope whose payload is bytes."""
+    wrap = Wrap(e, next((c for c in catalogue.crcs if c.name == e.crc), None))
+    name = camel(e.name)
+    lo, hi = (
+        (e.size, e.size)
+        if e.size is not None
+        else next(f.bounds for f in ir.fields_of(e.header) if isinstance(f, ir.Number) and f.name == "length")
+    )
+    lines = [f"class {name}(_Struct, frozen=True, gc=False):", f'    """{docstring(e.doc)}"""', ""]
+    lines += [f"    {f.name}: {annotation(f)} = {default_of(catalogue, f)}" for f in wrap.fields()]
+    lines += [f"    payload: _Buffer = {f'bytes({lo})' if lo else 'b' + repr('')}"]
+    lines += ["", "", wrap.declarations(), "", ""]
+    values = ", ".join([*wrap.values(), f"_b[{wrap.run.size}:_e]"])
+    lines += [f"def decode_{name}(data: _Any{wrap.option}) -> {name}:"]
+    lines += [f"    {x}" for x in [*wrap.unwrap(), f"return {name}({values})"]]
+    lines += ["", "", f"def encode_{name}(_v: {name}{wrap.option}) -> bytes:"]
+    payload = [f'_d = _checked(_v.payload, "payload", {lo}, {hi})']
+    lines += [f"    {x}" for x in wrap.wrap(payload, f"_refuse(_v, {name}, _R_{wrap.run.id})")]
+    return "\n".join(lines)
+
+
+# ── The packet ───────────────────────────────────────────────────────────────────────────────────────
+
+# A form's place in the table of value classes.
+FORM_PLACE = {Form.REQUEST: 0, Form.RESPONSE: 1, Form.ERROR: 2, Form.EVENT: 3}
+
+
+def packet_source(catalogue: ir.Catalogue, e: ir.Envelope) -> str:
+    """The packet: an envelope whose payload is a value, found by type and form."""
+    members = {"type": "PacketType", "status": "Status", "vc": "VirtualChannel"}
+    wrap = Wrap(e, next((c for c in catalogue.crcs if c.name == e.crc), None), members)
+    size = wrap.run.size
+    lines = ["_T_PacketType_8, _T_Status_8 = _total(PacketType, 8), _total(Status, 8)"]
+    lines += ["_T_VirtualChannel_4 = _total(VirtualChannel, 4)"]
+    lines += ["", "", "class Packet(_Struct, frozen=True, gc=False):", f'    """{docstring(e.doc)}"""', ""]
+    lines += [f"    {f.name}: {annotation(f)} = 0" for f in wrap.fields()]
+    lines += ['    body: _Any = b""  # a value class, or bytes where the type or its form is unknown']
+    lines += ["", "", wrap.declarations(), "", "", "def _as_it_is(_d: _Any) -> tuple[bytes, _Buffer]:"]
+    lines += ['    return b"", _checked(_d, "body", 0, 65535)', "", ""]
+    tables: dict[Form, list[str]] = {form: [] for form in Form}
+    encoders, homes = [], []
+    raw = {x.name for x in catalogue.layouts if any(isinstance(p, ir.Raw) for p in x.parts)}
+    for p in catalogue.packets:
+        layouts = dict(p.forms)
+        if Form.REQUEST in layouts:
+            layouts.setdefault(Form.ERROR, catalogue.error_layout(p))
+        for form, name in layouts.items():
+            tables[form].append(f'    {p.code}: ("{p.name}.{form}", decode_{name}),')
+            if form in p.forms:
+                homes.append(f"    {name}: (PacketType.{p.name}, {FORM_PLACE[form]}, VirtualChannel.{p.channel}),")
+                encoders.append(f"    {name}: {'split' if name in raw else 'encode'}_{name},")
+    if "REFUSAL" in catalogue.body:
+        encoders.append(f"    {catalogue.body['REFUSAL']}: encode_{catalogue.body['REFUSAL']},")
+    for form, entries in tables.items():
+        lines += [f"_{form.upper()}S = _by_code({{", *entries, "})"]
+    encoders += [f"    {kind}: _as_it_is," for kind in ("bytes", "bytearray", "memoryview")]
+    lines += ["# To the bytes of a payload, or to bytes and the raw data that comes after them."]
+    lines += ["_ENCODERS: dict[type, _Any] = {", *encoders, "}"]
+    lines += ["# Where a value class belongs: its packet type, its form's place, its virtual channel."]
+    lines += ["HOMES: dict[type, tuple[PacketType, int, VirtualChannel]] = {", *homes, "}", "", ""]
+    succeeded = " or ".join(f"status == {s.value}" for s in catalogue.statuses if s.success)
+    values = ", ".join(wrap.values())
+    lines += [f"def decode_Packet(data: _Any{wrap.option}) -> Packet:"]
+    body = [
+        *wrap.unwrap(),
+        "if rsp:",
+        f"    _entry = _RESPONSES[type] if {succeeded} else _ERRORS[type]",
+        "else:",
+        "    _entry = _REQUESTS[type] if txn else _EVENTS[type]",
+        "if _entry is None:",
+        f"    return Packet({values}, bytes(_b[{size}:_e]))",
+        "try:",
+        f"    return Packet({values}, _entry[1](_b, {size}, _e))",
+        "except _DecodeError as _error:",
+        f"    _error.packet = Packet({values}, bytes(_b[{size}:_e]))",
+        "    raise _error.under(_entry[0]) from None",
+    ]
+    lines += [f"    {x}" for x in body]
+    lines += ["", "", f"def encode_Packet(_v: Packet{wrap.option}) -> bytes:"]
+    payload = [
+        '_d: _Buffer = b""',
+        "_p = _ENCODERS[type(_v.body)](_v.body)",
+        "if type(_p) is tuple:",
+        "    _p, _d = _p",
+    ]
+    refuse = f"_refuse_packet(_v, Packet, _R_{wrap.run.id}, _ENCODERS)"
+    lines += [f"    {x}" for x in wrap.wrap(payload, refuse, "_p")]
+    return "\n".join(lines)
