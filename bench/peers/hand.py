@@ -1,17 +1,19 @@
 """REF: what a careful person writes by hand for the two packets.
 
 `struct` and nested slotted dataclasses; enumerations resolved, bits split, TLVs parsed and the known ones read;
-version, lengths and CRC checked. All other figures are told as multiples of its time.
+version, lengths and CRC checked.
 
 Plan: values · decode · encode.
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from struct import Struct
 from typing import Any
 
 from fastcrc import crc32
 
+from bench.peers import Peer
+from bench.samples import Plain
 from opalink.protocol.packets.enums import (
     Compression,
     ExposureControl,
@@ -218,3 +220,13 @@ def _encode_block(v: FrameBlock) -> list[bytes]:
 
 
 _ENCODERS: dict[type, Any] = {FrameLeader: _encode_leader, FrameBlock: _encode_block}
+
+
+def values(packet: Packet) -> Plain:
+    found = asdict(packet)
+    if "settings" in found["body"]:
+        found["body"]["settings"] = [(x["tag"], x["value"]) for x in found["body"]["settings"]]
+    return found
+
+
+PEER = Peer("REF: struct and slotted dataclasses by hand", decode, values, encode)
