@@ -27,6 +27,7 @@ from opalink.protocol.ir import model as ir
 from opalink.protocol.packets import CounterId, Lane, Outcome, Pending, Refusal
 from opalink.protocol.runtime import Buffer
 from opalink.spec.form import Event, Form, Line, Local, Role
+from opalink.spec.limits import PACKET_OVERHEAD, SIDEBAND_PACKET
 
 _REQUEST: Final = 0  # the place of a request in `HOMES`
 _LANES: Final = (Lane.LASER, Lane.SIDEBAND)  # the one preferred first
@@ -291,6 +292,11 @@ class Endpoint:
                 body=body,
             )
         )
+
+    def room(self, packet: str, cause: Cause) -> int:
+        """Payload that a response may have where its request came from."""
+        most = self.catalogue.channel[self.catalogue.packet[packet].channel].payload_max
+        return min(most, SIDEBAND_PACKET - PACKET_OVERHEAD) if cause.lane == Lane.SIDEBAND else most
 
     def forget_exchanges(self) -> None:
         """Forget stored responses and open requests; that in hand will still have its response stored."""

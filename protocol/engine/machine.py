@@ -107,14 +107,16 @@ class _Bound(Struct, frozen=True):
 
 class Run:
     """A machine that runs. `entered` and `reason` are when and why it came to its state; `on_row` sees every row
-    that fires."""
+    that fires. Where several of one machine run on a side, `key` tells them apart."""
 
-    def __init__(self, machine: Machine, part: object, side: Side, timers: Mapping[str, Timer]) -> None:
+    def __init__(
+        self, machine: Machine, part: object, side: Side, timers: Mapping[str, Timer], key: object = None
+    ) -> None:
         missing = sorted(words(machine) - provided(part))
         if missing:
             raise MissingWordsError(f"{machine.name}: {type(part).__name__} lacks {', '.join(missing)}")
         self.machine, self.name = machine, machine.name
-        self._side, self._part = side, part
+        self._side, self._part, self._key = side, part, key
         longest: frozenset[str] = getattr(part, "at_max", frozenset())
         self._durations = {n: (t.max if n in longest and t.max else duration(t)) for n, t in timers.items()}
         self._numbers = {s.name: i for i, s in enumerate(machine.states)}
@@ -196,13 +198,13 @@ class Run:
     def start(self, timer: str, delay: int | None = None) -> None:
         """Arm a timer anew, for its declared time unless told otherwise."""
         wait = self._durations[timer] if delay is None else delay
-        self._side.clock.start((self.name, timer), wait, lambda: self._expire(timer))
+        self._side.clock.start((self.name, self._key, timer), wait, lambda: self._expire(timer))
 
     def stop(self, timer: str) -> None:
-        self._side.clock.stop((self.name, timer))
+        self._side.clock.stop((self.name, self._key, timer))
 
     def running(self, timer: str) -> bool:
-        return self._side.clock.running((self.name, timer))
+        return self._side.clock.running((self.name, self._key, timer))
 
     def _expire(self, timer: str) -> None:
         self.fire(form.Expired(timer), Cause())

@@ -1,21 +1,18 @@
-"""Management: the descriptor, keep-alive, counters, states, long requests, the vendor's own.
+"""Management: the descriptor, keep-alive, state, seat, the vendor's own.
 
-Plan: descriptor · alive · long requests · counters and states · seat · vendor.
+Plan: descriptor · alive · state · seat · vendor.
 """
 
 from typing import Final
 
 from opalink.protocol.codec import Status
-from opalink.protocol.engine.dispatch import Later, RefusedError
+from opalink.protocol.engine.dispatch import RefusedError
+from opalink.protocol.engine.housekeeping import Housekeeping
 from opalink.protocol.engine.machine import Cause
 from opalink.protocol.engine.surroundings import ModulePart
 from opalink.protocol.packets import (
-    CancelResponse,
-    CountersGetResponse,
     DescReadResponse,
     KeepaliveResponse,
-    MachineId,
-    MachineReport,
     OpenTransaction,
     SeatStatus,
     SeatValid,
@@ -30,7 +27,9 @@ _ECHO: Final = 1  # the one packet type of the reference vendor: gives back what
 _SEAT_STEP: Final = 10
 
 
-class Management(ModulePart):
+class Management(Housekeeping, ModulePart):
+    """What a module tells of itself."""
+
     def restart(self) -> None:
         self.generation = 0  # of the descriptor: changes since the start
         self._seat: int | None = None  # quality last reported
@@ -52,35 +51,7 @@ class Management(ModulePart):
     def answer_keepalive(self, cause: Cause) -> KeepaliveResponse:
         return KeepaliveResponse(seq=cause.body.seq, uptime=self.end.uptime, health=self.end.health)
 
-    # ── Long requests ──
-
-    def answer_cancel(self, cause: Cause) -> CancelResponse:
-        held = self.end.incoming.under(cause.body.txn)
-        if held is None or not isinstance(held.reply, Later) or held.reply.cancel is None:
-            raise RefusedError(Status.LATE, 0)
-        held.reply.cancel()
-        self.end.refuse(held, Status.CANCELLED)
-        return CancelResponse()
-
-    def heard_pending(self, cause: Cause) -> None:
-        """The answer to this side's request takes longer: wait until the next PENDING is overdue."""
-        limit = self.end.catalogue.timer["tPendingRefresh"].max or 0
-        self.end.outgoing.wait(cause.body.txn, limit)
-
-    # ── Counters and states ──
-
-    def answer_counters_get(self, cause: Cause) -> CountersGetResponse:
-        rows = tuple(self.end.counters.rows(cause.body.groups))
-        if _COUNTERS_HEAD + _COUNTER * len(rows) > self.end.room("COUNTERS_GET", cause):
-            raise RefusedError(Status.TOO_LARGE)
-        return CountersGetResponse(epoch=self.end.counters.epoch, counters=rows)
-
-    def machines(self) -> tuple[MachineReport, ...]:
-        """Where every machine is."""
-        return tuple(
-            MachineReport(machine=MachineId[name], state=run.number, reason=run.reason, entered=run.entered)
-            for name, run in self.end.runs.items()
-        )
+    # ── State ──
 
     def answer_state_get(self, _: Cause) -> StateGetResponse:
         waiting = tuple(OpenTransaction(txn) for txn, _ in list(self.end.incoming.held)[:255])

@@ -43,7 +43,6 @@ from opalink.protocol.packets import (
     TimeClass,
 )
 from opalink.spec.form import Event, Local, Profile, Role
-from opalink.spec.limits import PACKET_OVERHEAD, SIDEBAND_PACKET
 
 # Authentication needs keys and firmware images: neither is made up here.
 UNIMPLEMENTED: Final = frozenset({"SECURITY", "FIRMWARE"})
@@ -266,11 +265,6 @@ class Module(Endpoint):
         stills = self.find(Stills)
         if stills is not None:
             stills.store.clear()
-
-    def room(self, packet: str, cause: Cause) -> int:
-        """Payload that a response may have where its request came from."""
-        most = self.catalogue.channel[self.catalogue.packet[packet].channel].payload_max
-        return min(most, SIDEBAND_PACKET - PACKET_OVERHEAD) if cause.lane == Lane.SIDEBAND else most
 
     def note_busy(self, cause: Cause, part: SubsystemMask) -> None:
         """A request is refused with BUSY: READY will say when to ask again."""

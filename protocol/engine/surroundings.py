@@ -1,9 +1,9 @@
-"""What a module stands in: contacts, light, and conditions that a tester brings about. And the parts that live in it.
+"""What a side stands in: contacts, light, and conditions that a tester brings about. And the parts that live in it.
 
-Plan: the surroundings · parts of a module.
+Plan: the surroundings · parts of a side, of a module.
 """
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from opalink.protocol.codec import Status
 from opalink.protocol.engine.dispatch import Part
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Surroundings:
-    """The outside of a module, as its tester sets it up."""
+    """The outside of a side, as its tester sets it up."""
 
     def __init__(self) -> None:
         self.reset()
@@ -31,7 +31,7 @@ class Surroundings:
 
     @property
     def light(self) -> bool:
-        """Whether the peer's light reaches the module."""
+        """Whether the peer's light reaches this side."""
         return self.contacts and Lane.LASER not in self.blocked and Status.LINK_LOST not in self.conditions
 
     @property
@@ -43,15 +43,16 @@ class Surroundings:
         return condition in self.conditions
 
 
-class ModulePart(Part):
-    """A part of a module. `conditions` are those of the tester's that it obeys."""
+class SidePart(Part):
+    """A part that has surroundings. `conditions` are those of the tester's that it obeys."""
 
     conditions: ClassVar[frozenset[Status]] = frozenset()
-    end: "Module"
+    end: Any
 
     @property
     def around(self) -> Surroundings:
-        return self.end.around
+        found: Surroundings = self.end.around
+        return found
 
     def session_opened(self) -> None:
         """A session has begun or was resumed."""
@@ -61,3 +62,9 @@ class ModulePart(Part):
 
     def condition(self, status: Status, present: bool) -> None:
         """A condition of this part's has come about or has ended."""
+
+
+class ModulePart(SidePart):
+    """A part of a module."""
+
+    end: "Module"

@@ -1,0 +1,1 @@
+"""The phone: the other endpoint of the link."""

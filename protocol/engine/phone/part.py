@@ -1,0 +1,17 @@
+"""Parts of a phone."""
+
+from typing import TYPE_CHECKING
+
+from opalink.protocol.engine.surroundings import SidePart
+
+if TYPE_CHECKING:
+    from opalink.protocol.engine.phone.phone import Phone
+
+
+class PhonePart(SidePart):
+    """A part of a phone. `known` is called once what the phone wants to know of the module has been read."""
+
+    end: "Phone"
+
+    def known(self) -> None:
+        """Descriptor and modes have been read in this session."""
