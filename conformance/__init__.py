@@ -6,6 +6,7 @@
 """
 
 from opalink.conformance.campaign import Options, certify
+from opalink.conformance.levels import Reach
 from opalink.conformance.pics import Pics, PicsError
 from opalink.conformance.purposes import Plan
 from opalink.conformance.results import Campaign, Result
@@ -13,6 +14,6 @@ from opalink.conformance.selection import BadExpression
 from opalink.conformance.verdicts import Conclusion, Exit, Verdict
 
 __all__ = [
-    "BadExpression", "Campaign", "Conclusion", "Exit", "Options", "Pics", "PicsError", "Plan", "Result", "Verdict",
-    "certify",
+    "BadExpression", "Campaign", "Conclusion", "Exit", "Options", "Pics", "PicsError", "Plan", "Reach", "Result",
+    "Verdict", "certify",
 ]  # fmt: skip

@@ -21,10 +21,11 @@ from opalink import __version__
 from opalink.conformance import pics
 from opalink.conformance.campaign import Options, Progress, Runner
 from opalink.conformance.campaign import certify as judge
+from opalink.conformance.levels import Reach
 from opalink.conformance.pics import PicsError
 from opalink.conformance.probe import picture
 from opalink.conformance.purposes import Plan
-from opalink.conformance.report import printable, replay
+from opalink.conformance.report import left_out, printable, replay
 from opalink.conformance.results import Campaign, Environment, Result
 from opalink.conformance.selection import BadExpression
 from opalink.conformance.verdicts import EXITS, Exit, Verdict
@@ -66,6 +67,11 @@ def _sentences() -> Iterator[None]:
 @click.command()
 @click.argument("iut", default=DEFAULT)
 @click.option("--plan", type=click.Choice([p.value for p in Plan]), default=Plan.CI.value, help="How much is run.")
+@click.option(
+    "--level",
+    type=click.Choice([x.value for x in Reach]),
+    help="The level that must be reached; by default as far as the bench reaches, under the plan cert all.",
+)
 @click.option("--profile", default="", help="The profile to judge it by; what it says of itself unless given.")
 @click.option("--pics", "statement", type=click.Path(dir_okay=False, path_type=Path), help="What the vendor declares.")
 @click.option("-k", "selection", default="", help="Run only what matches: words with and, or, not and brackets.")
@@ -76,6 +82,7 @@ def _sentences() -> Iterator[None]:
 def certify(
     iut: str,
     plan: str,
+    level: str | None,
     profile: str,
     statement: Path | None,
     selection: str,
@@ -87,13 +94,23 @@ def certify(
     """Judge the implementation IUT and leave a bundle of evidence.
 
     IUT is a URI: sim:four-thirds, tcp:host:port, stdio:./module, unix:/path, py:package.module:factory.
+
+    \b
+    Levels, by the operations of the upper tester that IUT offers:
+      L1  none: packets alone
+      L2  attach, detach, lane_down, lane_up: removal
+      L3  every other that its features call for: surroundings
+
+    A test of a higher level is not run, is named with the reason, and counts for nothing. The exit code is 0 if
+    everything that was run at the level has passed and nothing of it was left out.
     """
     from opalink.conformance.evidence import bundle
     from opalink.conformance.report import to_json
 
     if profile and profile not in catalogue().profile:
         raise click.UsageError(f"There is no profile {profile!r}; known are {', '.join(catalogue().profile)}.")
-    options = Options(Plan(plan), profile, statement, selection, seed, clock)
+    reach = Reach(level) if level else None
+    options = Options(Plan(plan), profile, statement, selection, seed, clock, level=reach)
     started, begun = datetime.now(UTC), time.monotonic()
     with _sentences():
         out.mkdir(parents=True, exist_ok=True)
@@ -156,9 +173,11 @@ def _print(c: Campaign, out: Path) -> None:
         click.echo(f"… and {len(wrong) - _SHOWN} more in the report.\n")
     for warning in c.warnings:
         click.echo(printable(f"warning: {warning}"))
+    for words in left_out(c):
+        click.echo(printable(words))
     counts = ", ".join(f"{n} {name}" for name, n in c.summary.items() if n)
     name = printable(c.bound.product or c.bound.name or c.iut)
-    click.echo(f"{name}: {c.verdict.upper()} ({counts or 'no tests'})")
+    click.echo(f"{name}: {c.verdict.upper()}{f' at level {c.level}' if c.level else ''} ({counts or 'no tests'})")
     if c.reason:
         click.echo(printable(c.reason))
     click.echo(f"The report is {out / 'report.html'}")

@@ -80,24 +80,35 @@ def coverage(
     plane: str,
     results: Iterable[Result],
     monitor: Monitor | None,
+    moot: Collection[str] = (),
 ) -> Coverage:
-    """What became of every requirement of the catalogue."""
+    """What became of every requirement of the catalogue. `moot` are those whose premise never came about."""
     tests: defaultdict[str, list[Result]] = defaultdict(list)
+    unrun: dict[str, str] = {}
     for result in results:
         if result.verdict in _EXECUTED:
             for requirement in dict.fromkeys((*result.requirements, *result.charged)):
                 tests[requirement].append(result)
+        elif result.verdict is Verdict.NOTRUN:
+            unrun |= dict.fromkeys(result.requirements, f"{result.id} was not run: {result.reason}")
     seen = monitor.covered() if monitor else Counter[str]()
     broken = monitor.broken if monitor else Counter[str]()
     return Coverage(
         tuple(
-            _covered(r, binds(catalogue, r, role, features, plane), tests[r.id], seen[r.id], broken[r.id])
+            _covered(
+                r,
+                r.id not in moot and binds(catalogue, r, role, features, plane),
+                tests[r.id],
+                seen[r.id],
+                broken[r.id],
+                unrun.get(r.id, ""),
+            )
             for r in catalogue.requirements
         )
     )
 
 
-def _covered(r: Requirement, applies: bool, tests: list[Result], seen: int, broken: int) -> Covered:
+def _covered(r: Requirement, applies: bool, tests: list[Result], seen: int, broken: int, unrun: str) -> Covered:
     verdicts = [_verdict(r.id, t) for t in tests]
     if seen:
         verdicts.append(Verdict.PASS)
@@ -114,6 +125,7 @@ def _covered(r: Requirement, applies: bool, tests: list[Result], seen: int, brok
         how = How.REASONED
     else:
         how = How.UNSEEN if r.test is Testability.PASSIVE else How.NONE
+        reason = unrun
     names = tuple(t.id for t in tests)
     return Covered(r.id, r.text, r.level, r.test, how, worst(verdicts), names, seen, "" if verdicts else reason)
 

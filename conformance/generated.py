@@ -39,7 +39,15 @@ from opalink.spec.limits import PACKET_OVERHEAD, SIDEBAND_PACKET
 GATEWAY = frozenset({"TRAIN_REQ", "TRAIN_STATUS", "LINK_PARAMS", "VC_RESYNC"})
 
 # States of an implementation that a session can bring about, with where each machine of the module then is.
-_IDLE = {"LINK": "L0", "POWER": "BOOT", "CAPTURE": "UNCONFIGURED", "AUTH": "NONE", "FIRMWARE": "IDLE"}
+_IDLE = {
+    "LINK": "L0",
+    "POWER": "BOOT",
+    "CAPTURE": "UNCONFIGURED",
+    "FOCUS": "IDLE",
+    "AUTH": "NONE",
+    "FIRMWARE": "IDLE",
+    "TIME": "FREE",
+}
 STATES: dict[str, dict[str, str]] = {
     "BEACON": {"ATTACH": "BEACON", **_IDLE, "LINK": "L2_BEACON"},
     "HELLO": {"ATTACH": "HELLO", **_IDLE},
@@ -261,6 +269,11 @@ class Suite:
                 Class.BV, spare, "R-WIRE-014", f"it receives {a} with the reserved header bit {spare} set",
                 "it answers as if the bit were 0", Oracle.ACCEPTED, header=((spare, 1),),
             )  # fmt: skip
+        if not p.optional:  # else NOT_SUPPORTED says nothing of the bit
+            yield made(
+                Class.BI, "more", "R-WIRE-033", f"it receives {a} whose payload is to go on in another packet",
+                "it answers NOT_SUPPORTED", Oracle.REFUSED, header=(("more", 1),), statuses=("NOT_SUPPORTED",),
+            )  # fmt: skip
         yield made(
             Class.BV, "repeated", "R-WIRE-008", f"it receives {a} twice under one transaction number",
             "it answers with the same bytes and acts once", Oracle.REPEATED,
@@ -368,14 +381,9 @@ class Suite:
                 continue
             run = self.exchange(p, self.plain(p), Oracle.REFUSED, statuses=("BAD_STATE",), state=name, control=None)
             yield self.purpose(
-                p, Class.BO, name, self._illegal_in(p, name), run,
+                p, Class.BO, name, ("R-WIRE-027",), run,
                 f"it receives a {p.name} request", "it answers BAD_STATE and changes nothing",
             )  # fmt: skip
-
-    def _illegal_in(self, p: ir.Packet, state: str) -> tuple[str, ...]:
-        """The requirement that makes a request illegal in a state."""
-        keyed = self.catalogue.by_key.get(f"{p.name}.{state}.illegal")
-        return (keyed.id if keyed else "R-WIRE-025",)
 
     # ── All ──
 

@@ -318,6 +318,8 @@ def render(campaign: Campaign) -> str:
         c=campaign,
         mood=mood,
         headline=headline,
+        level=report.at_level(campaign),
+        left_out=report.left_out(campaign),
         gist=_gist(campaign, findings),
         exit=EXITS[campaign.verdict].value,
         findings=findings,

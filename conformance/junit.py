@@ -44,7 +44,7 @@ def _place(result: Result) -> str:
 
 def _suite(campaign: Campaign, name: str, results: Iterable[Result]) -> TestSuite:
     suite = TestSuite(name)
-    for key in ("iut", "plan", "profile", "seed", "clock", "plane", "spec", "catalogue"):
+    for key in ("iut", "plan", "level", "profile", "seed", "clock", "plane", "spec", "catalogue"):
         suite.add_property(key, str(getattr(campaign, key)))
     suite.add_testcases([_case(campaign, r) for r in results])
     return suite

@@ -114,7 +114,8 @@ class Exchange(Struct, frozen=True):
 
 class Purpose(Struct, frozen=True):
     """A test purpose. `run` is an exchange or the name of a scenario; `operations` are what the upper tester must be
-    able to do; `planes` where it can be tested; `virtual` marks one that needs virtual time."""
+    able to do; `planes` where it can be tested; `virtual` marks one that needs virtual time. `premise` is the status
+    without which it is about nothing: an implementation that never answers it has nothing to show."""
 
     id: str
     requirements: tuple[str, ...]
@@ -125,6 +126,7 @@ class Purpose(Struct, frozen=True):
     planes: tuple[str, ...] = ("packet", "flit")
     plan: Plan = Plan.CI
     virtual: bool = False
+    premise: str = ""
 
     @property
     def class_(self) -> Class:

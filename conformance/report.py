@@ -11,6 +11,7 @@ Plan: text that is safe to show · packets in a word · the shapes · from a cam
 
 import json
 import shlex
+from collections import Counter
 from collections.abc import Mapping
 from operator import is_
 from pathlib import Path
@@ -19,6 +20,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 from msgspec import Struct, field, structs
 
+from opalink.conformance.levels import MEANING, Reach
 from opalink.conformance.results import Actor, Bound, Campaign, Covered, Environment, How, Result, Step
 from opalink.conformance.verdicts import EXITS, Conclusion, Verdict
 from opalink.protocol import codec, text
@@ -26,7 +28,7 @@ from opalink.protocol.errors import DecodeError
 from opalink.protocol.ir.load import catalogue
 from opalink.protocol.packets.enums import Lane
 
-FORMAT: Final = 1  # grows with every change that a reader must know of
+FORMAT: Final = 2  # grows with every change that a reader must know of
 SCHEMA: Final = Path(__file__).with_name("report.schema.json")
 
 # ── Text that is safe to show ────────────────────────────────────────────────────────────────────────
@@ -117,10 +119,13 @@ class Exchanged(Struct, frozen=True):
 
 class Tested(Struct, frozen=True):
     """A test and what became of it. `charged` are the requirements found violated, `replay` the command that runs it
-    again, `capture` its recording within the bundle; `span` is in nanoseconds."""
+    again, `capture` its recording within the bundle; `span` is in nanoseconds. `level` is the lowest at which it can
+    be run, and `owed` whether it is missing there if it was not."""
 
     id: str
     verdict: Verdict
+    level: str
+    owed: bool
     requirements: tuple[str, ...]
     charged: tuple[str, ...]
     sentence: str
@@ -135,10 +140,13 @@ class Tested(Struct, frozen=True):
 
 
 class Report(Struct, frozen=True):
-    """The result of a campaign of opalink against one implementation."""
+    """The result of a campaign of opalink against one implementation. The verdict holds at `level` and says nothing of
+    higher ones; it is empty where only a selection was run. `asked` is the level that was asked for, if one was."""
 
     format: int
     verdict: Conclusion
+    level: str
+    asked: str
     exit: int
     reason: str
     summary: Summary
@@ -172,6 +180,22 @@ def replay(campaign: Campaign, result: Result) -> str:
     return shlex.join(["opalink", "certify", campaign.iut, "-k", result.id, "--seed", str(campaign.seed)])
 
 
+def at_level(campaign: Campaign) -> str:
+    """ "level L2, packets and removal", or what stands in place of a level."""
+    if not campaign.level:
+        return "no level: a selection was run" if campaign.selection else "no level"
+    return f"level {campaign.level}, {MEANING[Reach(campaign.level)]}"
+
+
+def left_out(campaign: Campaign) -> list[str]:
+    """What was not run, by level and reason: a sentence each."""
+    groups = Counter((r.level, r.reason) for r in campaign.results if r.verdict is Verdict.NOTRUN)
+    return [
+        f"{n} test{' of level' if n == 1 else 's of level'} {level} {'was' if n == 1 else 'were'} not run. {reason}"
+        for (level, reason), n in sorted(groups.items())
+    ]
+
+
 def captured(result: Result) -> str:
     """Where the recording of a test lies in the bundle; empty where none is kept."""
     return f"captures/{result.id}.pcapng" if result.steps else ""
@@ -183,6 +207,8 @@ def report(campaign: Campaign) -> Report:
     return Report(
         format=FORMAT,
         verdict=c.verdict,
+        level=c.level,
+        asked=c.asked,
         exit=EXITS[c.verdict],
         reason=c.reason,
         summary=msgspec.convert(c.summary, Summary),
@@ -210,6 +236,8 @@ def _test(c: Campaign, r: Result) -> Tested:
     return Tested(
         id=r.id,
         verdict=r.verdict,
+        level=r.level,
+        owed=r.owed,
         requirements=r.requirements,
         charged=r.charged,
         sentence=r.sentence,

@@ -40,14 +40,18 @@ class Result(Struct, frozen=True):
     """What became of one test purpose.
 
     `requirements` are those that it proves, `charged` those that were found violated: another than the purpose's own
-    where a monitor or a crash decided. `needs` are the features without which it does not apply. `span` is the bench
-    time that it took. `steps` are kept for what did not pass, or where evidence of everything was asked for."""
+    where a monitor or a crash decided. `needs` are the features without which it does not apply. `level` is the lowest
+    at which it can be run; `owed` is whether a campaign that did not run it has something missing at that level.
+    `span` is the bench time that it took. `steps` are kept for what did not pass, or where evidence of everything was
+    asked for."""
 
     id: str
     verdict: Verdict
     requirements: tuple[str, ...]
     sentence: str
     needs: tuple[str, ...] = ()
+    level: str = "L1"
+    owed: bool = True
     charged: tuple[str, ...] = ()
     expected: str = ""
     actual: str = ""
@@ -129,7 +133,8 @@ class Environment(Struct, frozen=True):
 
 class Campaign(Struct, frozen=True):
     """A whole run. `pics` is the TOML that decided what applies; `catalogue` the fingerprint of the specification;
-    `reason` says why the conclusion is what it is, where no failing test does."""
+    `reason` says why the conclusion is what it is, where no failing test does. `level` is the one to which it was
+    judged, empty where only a selection was run; `asked` the one that was asked for, if one was."""
 
     iut: str
     plan: str
@@ -146,6 +151,8 @@ class Campaign(Struct, frozen=True):
     results: tuple[Result, ...]
     coverage: Coverage
     verdict: Conclusion
+    level: str = ""
+    asked: str = ""
     reason: str = ""
     warnings: tuple[str, ...] = ()
     environment: Environment = Environment()

@@ -22,8 +22,8 @@ Scenario = Callable[[Session], None]
 # ── The registry ─────────────────────────────────────────────────────────────────────────────────────
 
 _CHAPTERS = """
-    wire bench attach session link descriptor properties management power heat capture queue frame lens controls
-    realtime security
+    wire header bench attach session link descriptor properties management power heat capture queue frame lens controls
+    realtime security machines
 """.split()
 _REGISTRY: dict[str, tuple[Purpose, Scenario]] = {}
 
@@ -38,6 +38,7 @@ def scenario(
     operations: tuple[str, ...] = (),
     plan: Plan = Plan.QUICK,
     virtual: bool = False,
+    premise: str = "",
 ) -> Callable[[Scenario], Scenario]:
     """Enter a scenario for modules under its name without the role. `needs` are words, all of which must hold."""
     prefix = ROLES[Role.MODULE]
@@ -52,6 +53,7 @@ def scenario(
             operations,
             plan=plan,
             virtual=virtual,
+            premise=premise,
         )
         if purpose.id in _REGISTRY:
             raise ValueError(f"{purpose.id} is entered twice")

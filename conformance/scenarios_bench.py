@@ -10,7 +10,7 @@ from opalink.conformance.preambles import attach, meet, ready
 from opalink.conformance.purposes import Plan
 from opalink.conformance.results import Actor
 from opalink.conformance.scenarios import scenario
-from opalink.conformance.session import Inapplicable, Session
+from opalink.conformance.session import EVENTUALLY, Fail, Inapplicable, Session
 from opalink.protocol import codec
 from opalink.protocol import packets as p
 from opalink.protocol.codec import Record
@@ -61,18 +61,17 @@ def bind_is_a_cold_start(s: Session) -> None:
 def a_bind_that_binds_nothing(s: Session) -> None:
     both = p.Plane.PACKET | p.Plane.FLIT, p.ClockMode.REAL | p.ClockMode.VIRTUAL
     one = p.Plane.PACKET, p.ClockMode.VIRTUAL if s.exact else p.ClockMode.REAL
-    patience, s.bench.patience = s.bench.patience, 0.2
-    try:
-        for planes, clocks in ((both[0], one[1]), (one[0], both[1]), (0, one[1]), (one[0], 0)):
-            s.note(Actor.BENCH, f"binds with planes {int(planes)} and clocks {int(clocks)}")
-            s.bench.ask(RecordKind.BIND, codec.encode_layout("Bind", p.Bind(planes=planes, clocks=clocks, seed=1)))
-            try:
-                s.attempt(OperationTag.VERSION, p.VersionOperation())
-            except Hang:
-                continue
-            s.fail("no answer to CONTROL", "an answer")
-    finally:
-        s.bench.patience = patience
+    for planes, clocks in ((both[0], one[1]), (one[0], both[1]), (0, one[1]), (one[0], 0)):
+        s.note(Actor.BENCH, f"binds with planes {int(planes)} and clocks {int(clocks)}")
+        s.bench.ask(RecordKind.BIND, codec.encode_layout("Bind", p.Bind(planes=planes, clocks=clocks, seed=1)))
+        patience, s.bench.patience = s.bench.patience, 0.2  # for the silence that must follow
+        try:
+            s.attempt(OperationTag.VERSION, p.VersionOperation())
+        except Hang:
+            continue
+        finally:
+            s.bench.patience = patience
+        s.fail("no answer to CONTROL", "an answer")
     s.rebind()
     ready(s)
 
@@ -112,11 +111,15 @@ def record_of_the_other_plane(s: Session) -> None:
 def record_above_the_limit(s: Session) -> None:
     ready(s)
     s.spent = True
-    s.bench.raw((0xFFFF_FFFF).to_bytes(4, "little") + bytes(12))
+    deadline = s.now + EVENTUALLY
     try:
-        s.let(100 * MS)
+        s.bench.raw((0xFFFF_FFFF).to_bytes(4, "little") + bytes(12))
+        while s.now < deadline:  # no rule says when; in virtual time the very next CLOCK record cannot be answered
+            s.let(100 * MS)
     except Closed:
         return
+    except Hang:
+        s.fail("a closed connection", "a connection that is open and silent")
     s.fail("a closed connection", "a connection that goes on")
 
 
@@ -202,16 +205,14 @@ def other_operations_are_not_there(s: Session) -> None:
 @scenario(
     "BEN/CONTROL/BI-failed", "R-BEN-024",
     given="a module in READY", when="it is asked to attach with a quality above 100 %",
-    then="it answers FAILED and changes nothing",
-    operations=("attach", "state"),
+    then="it answers FAILED and changes nothing", operations=("attach",),
 )  # fmt: skip
 def a_failed_operation_changes_nothing(s: Session) -> None:
     ready(s)
     before = s.states()
     result = s.bench.control(OperationTag.ATTACH, bytes([101]))
     s.expect(result.result == Outcome.FAILED, "FAILED", f"{result.result!r}")
-    after = s.states()
-    s.expect(before == after, f"{before}", f"{after}")
+    s.unmoved(before)
 
 
 @scenario(
@@ -227,20 +228,28 @@ def not_exactly_one_operation(s: Session) -> None:
         s.note(Actor.BENCH, f"sends CONTROL with {operations.hex() or 'nothing'}")
         result = s.bench.ask(RecordKind.CONTROL, (1000 + i).to_bytes(2, "little") + operations)
         s.expect(result.result == Outcome.FAILED, "FAILED", f"{result.result!r}", "R-BEN-021")
-    s.expect(s.states() == before, "nothing changed", "another state", "R-BEN-024")
+    try:
+        s.unmoved(before)
+    except Fail as moved:
+        s.fail(moved.expected, moved.actual, "R-BEN-024")
 
 
 @scenario(
     "BEN/CONTROL/BV-state", "R-BEN-020",
     given="a module in READY", when="the operation `state` is carried out",
-    then="it tells the same as STATE_GET", operations=("state",),
+    then="it tells the same as STATE_GET",
 )  # fmt: skip
 def state_operation_agrees(s: Session) -> None:
+    if not s.offers(OperationTag.STATE):
+        raise Inapplicable("It does not offer the operation state.")
     ready(s)
-    over_link = s.states()
+    before = s.states()
     answer = s.operate(OperationTag.STATE, p.StateOperation())
     told = {m.machine: (m.state, m.entered) for m in answer.machines}
-    s.expect(told == over_link, f"{over_link}", f"{told}")
+    after = s.states()
+    s.expect(set(told) == set(before), f"the machines {sorted(before)}", f"{sorted(told)}")
+    for machine, place in before.items():  # one that has moved on meanwhile says nothing
+        s.expect(after.get(machine) != place or told[machine] == place, f"{place} of {machine!r}", f"{told[machine]}")
 
 
 # ── Time ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -260,7 +269,7 @@ def a_leap_keeps_times(s: Session) -> None:
     heard = s.take(lambda h: h.asked is asked)
     if heard is None:
         s.fail("an answer", "none")
-    limit = s.catalogue.timer["tResponse"].max or 0
+    limit = s.timer("tResponse")
     s.expect(heard.time <= begun + limit, f"an answer by {begun + limit} ns", f"at {heard.time} ns")
     times = [h.time for h in s.inbox]
     s.expect(times == sorted(times), "packets in the order of their times", f"{times}")
@@ -331,4 +340,4 @@ def a_seed_repeats(s: Session) -> None:
         s.let(400 * MS)
         runs.append([(h.time, h.lane, h.data) for h in s.inbox])
         s.random.setstate(state)
-    s.expect(runs[0] == runs[1], f"the same {len(runs[0])} packets", "others")
+    s.should("R-BEN-039", runs[0] == runs[1], f"the same {len(runs[0])} packets", "others")

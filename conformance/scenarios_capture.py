@@ -11,6 +11,7 @@ from opalink.conformance.monitors import Heard
 from opalink.conformance.preambles import configured, contract, paused, quickest, ready, setup, streaming
 from opalink.conformance.scenarios import scenario
 from opalink.conformance.session import Session
+from opalink.conformance.watches import CLASS_BOUND
 from opalink.protocol import packets as p
 from opalink.protocol.codec import Status
 from opalink.protocol.packets import FrameResult, MachineId, StreamOp
@@ -38,8 +39,8 @@ def frame_time(s: Session) -> int:
 
 
 def still(s: Session, number: int = 1, **more: object) -> Heard:
-    """Ask for one still."""
-    return s.ask(p.CaptureQueue(request=number, mask=1, frames=1, **more))  # type: ignore[arg-type]
+    """Ask for one still, or as said."""
+    return s.ask(p.CaptureQueue(**{"request": number, "mask": 1, "frames": 1, **more}))  # type: ignore[arg-type]
 
 
 def whole_frame(s: Session, within: int = 3 * SECOND) -> tuple[p.FrameLeader, list[p.FrameBlock], p.FrameTrailer]:
@@ -147,7 +148,7 @@ def adjusted_streams_are_had(s: Session) -> None:
 
 
 @scenario(
-    "CAP/CONFIGURE/BI-no_mode", "R-WIRE-020",
+    "CAP/CONFIGURE/BI-no_mode", "R-CAP-023",
     given="a module with a sensor in READY", when="a stream is to have a mode that is not there",
     then="it answers NO_SUCH_ID", needs=_SENSOR,
 )  # fmt: skip
@@ -169,6 +170,25 @@ def a_rate_beyond_the_mode(s: Session) -> None:
     heard = s.ask(p.StreamConfigure(streams=(structs.replace(setup(s), min_rate=rate),)))
     refused = (Status.RANGE_LIMIT, Status.BANDWIDTH, Status.PWR_LIMIT)
     s.expect(heard.status in refused, "a refusal", f"{heard.status!r}")
+
+
+@scenario(
+    "CAP/QUEUE/BV-overtaken", "R-CAP-008",
+    given="a module that streams, with synchronised time and stills to take",
+    when="further ones are to begin within 2 ms", then="none is begun later", needs="SENSOR TIME",
+)  # fmt: skip
+def a_deadline_that_passes_in_the_queue(s: Session) -> None:
+    streaming(s)
+    s.locked()
+    s.expect_status(s.ask(p.CaptureQueue(request=1, mask=1, frames=3)), Status.OK)
+    deadlines = {}
+    for number in (2, 3):
+        deadlines[number] = s.now + 2 * MS
+        s.expect_status(still(s, number, deadline=deadlines[number]), Status.OK, Status.LATE)
+    s.let(5 * frame_time(s))
+    for leader in (h.body for h in s.heard(p.FrameLeader) if h.body.request in deadlines):
+        late = leader.t_first_row - deadlines[leader.request]
+        s.expect(late <= CLASS_BOUND[p.TimeClass.T0], "an exposure begun by its deadline", f"one {late} ns later")
 
 
 # ── Control ──────────────────────────────────────────────────────────────────────────────────────────
@@ -237,7 +257,7 @@ def pausing_and_resuming(s: Session) -> None:
 
 
 @scenario(
-    "CAP/STREAM/BO-pause", "R-WIRE-020",
+    "CAP/STREAM/BO-pause", "R-WIRE-027",
     given="a module with streams set up and none started", when="one is to be paused or resumed",
     then="it answers BAD_STATE", needs=_SENSOR,
 )  # fmt: skip
@@ -249,7 +269,7 @@ def pausing_what_is_not_started(s: Session) -> None:
 
 
 @scenario(
-    "CAP/STREAM/BI-mask", "R-WIRE-020",
+    "CAP/STREAM/BI-mask", "R-CAP-024",
     given="a module with one stream set up", when="another is to be started", then="it answers NO_SUCH_ID",
     needs=_SENSOR,
 )  # fmt: skip
@@ -260,7 +280,7 @@ def a_stream_that_is_not_there(s: Session) -> None:
 
 
 @scenario(
-    "CAP/STREAM/BO-configure", "R-WIRE-020",
+    "CAP/STREAM/BO-configure", "R-WIRE-027",
     given="a module that streams", when="other streams are to be set up", then="it answers BAD_STATE",
     needs=_SENSOR,
 )  # fmt: skip

@@ -6,11 +6,13 @@ Plan: rings and ownership.
 from opalink.conformance.preambles import contract
 from opalink.conformance.scenarios import scenario
 from opalink.conformance.scenarios_lens import FOCUS, MOTOR_OF, RING_OF, driven, motorised, own, ring_of, rings_of, turn
-from opalink.conformance.session import Inapplicable, Session
+from opalink.conformance.session import EVENTUALLY, Inapplicable, Session
 from opalink.protocol import packets as p
 from opalink.protocol.codec import Status
 from opalink.protocol.packets import ControlId, OperationTag, Owner, OwnerPolicy
 from opalink.spec.form import MS
+
+_MARGIN = 60 * MS  # a request may be acted on within tResponse of its coming
 
 # ── Rings and ownership ──────────────────────────────────────────────────────────────────────────────
 
@@ -18,7 +20,7 @@ from opalink.spec.form import MS
 @scenario(
     "LEN/RING/BV-every_turn", "R-LEN-021", "R-LEN-020", "R-LEN-022",
     given="a module with a ring in READY", when="it is turned under each policy",
-    then="CONTROL_EVENT reports every turn, within 10 ms", needs="CONTROLS", operations=("ring",),
+    then="CONTROL_EVENT reports every turn, and should do so within 10 ms", needs="CONTROLS", operations=("ring",),
 )  # fmt: skip
 def every_turn_is_reported(s: Session) -> None:
     contract(s)
@@ -32,13 +34,13 @@ def every_turn_is_reported(s: Session) -> None:
                 s.clear()
                 begun = s.now
                 turn(s, control, delta)
-                heard = s.take(lambda h: isinstance(h.body, p.ControlEvent), 50 * MS)
-                if heard is None:
-                    s.fail(f"CONTROL_EVENT of {delta} counts under {policy.name}", "none within 50 ms", "R-LEN-021")
-                turned = heard.body.control == control and heard.body.delta == delta
-                s.expect(turned, f"{delta} counts of control {control}", f"{heard.body.delta}", "R-LEN-021")
-                prompt = heard.time - begun <= 10 * MS + s.monitor.slack
-                s.expect(prompt, "within 10 ms", f"{heard.time - begun} ns", "R-LEN-022")
+                first, told = None, 0
+                while told != delta and (heard := s.take(p.ControlEvent, EVENTUALLY)) is not None:
+                    s.expect(heard.body.control == control, f"control {control}", f"{heard.body.control}", "R-LEN-021")
+                    first, told = first or heard, told + heard.body.delta  # a turn may be told in parts
+                s.expect(told == delta, f"{delta} counts under {policy.name}", f"{told}", "R-LEN-021")
+                waited = first.time - begun if first else 0
+                s.should("R-LEN-022", waited <= 10 * MS + s.monitor.slack, "within 10 ms", f"{waited} ns")
 
 
 @scenario(
@@ -50,9 +52,9 @@ def a_button_is_reported(s: Session) -> None:
     contract(s)
     if s.attempt(OperationTag.BUTTON, p.ButtonOperation()).result != p.Outcome.DONE:
         raise Inapplicable("It has no shutter button.")
-    heard = s.take(p.ControlEvent, 50 * MS)
+    heard = s.take(p.ControlEvent, EVENTUALLY)
     if heard is None:
-        s.fail("CONTROL_EVENT", "none within 50 ms")
+        s.fail("CONTROL_EVENT", "none")
     s.expect(heard.body.control == ControlId.SHUTTER, "SHUTTER", f"{heard.body.control!r}")
 
 
@@ -69,9 +71,9 @@ def the_ring_wins(s: Session) -> None:
     turn(s, control, 1)
     turned = s.now
     s.expect_status(s.ask(driven(s, control)), Status.RING_OWNED)
-    s.let(turned + 290 * MS - s.now)
+    s.let(turned + 300 * MS - _MARGIN - s.now)
     s.expect_status(s.ask(driven(s, control)), Status.RING_OWNED)
-    s.let(turned + 310 * MS - s.now)
+    s.let(turned + 300 * MS + _MARGIN - s.now)
     heard = s.ask(driven(s, control))
     s.expect(heard.status in (Status.OK, Status.ADJUSTED), "OK", f"{heard.status!r}", "R-LEN-003")
 
@@ -102,7 +104,7 @@ def the_phone_locks(s: Session) -> None:
     s.expect_status(own(s, control, OwnerPolicy.PHONE_LOCKS), Status.OK)
     s.clear()
     turn(s, control, 2)
-    s.expect(s.take(p.ControlEvent, 50 * MS) is not None, "CONTROL_EVENT", "none within 50 ms", "R-LEN-021")
+    s.expect(s.take(p.ControlEvent, EVENTUALLY) is not None, "CONTROL_EVENT", "none", "R-LEN-021")
     heard = s.ask(driven(s, control))
     s.expect(heard.status in (Status.OK, Status.ADJUSTED), "OK", f"{heard.status!r}", "R-LEN-002")
 
@@ -147,7 +149,6 @@ def the_owner_is_reported(s: Session) -> None:
     s.let(MS)
     s.clear()
     turn(s, ControlId.FOCUS_RING, 4)
-    s.let(500 * MS)
-    owners = [int(h.body.owner) for h in s.heard(p.FocusState)]
-    s.expect(Owner.USER in owners, "USER among the owners reported", f"{owners}")
-    s.expect(bool(owners) and owners[-1] == Owner.PHONE, "PHONE at last", f"{owners}")
+    for owner in (Owner.USER, Owner.PHONE):
+        heard = s.take(lambda h: isinstance(h.body, p.FocusState) and h.body.owner == owner, EVENTUALLY)  # noqa: B023
+        s.expect(heard is not None, f"FOCUS_STATE with the owner {owner.name}", "none")

@@ -51,7 +51,7 @@ def descriptor_in_pieces(s: Session) -> None:
 
 
 @scenario(
-    "MGT/DESC_READ/TI-whole", "R-MGT-013", "R-WIRE-023",
+    "MGT/DESC_READ/TI-whole", "R-MGT-049", "R-MGT-013",
     given="a module in READY", when="its descriptor is read at the greatest length",
     then="this takes at most tDescRead",
 )  # fmt: skip
@@ -59,9 +59,7 @@ def descriptor_in_time(s: Session) -> None:
     ready(s)
     begun = s.now
     object_bytes(s, DescriptorObject.DESCRIPTOR)
-    limit = s.catalogue.timer["tDescRead"].max or 0
-    took = s.now - begun
-    s.expect(took <= limit + s.monitor.slack, f"at most {limit} ns", f"{took} ns")
+    s.waited(s.now - begun, s.timer("tDescRead"), "the last of it")
 
 
 @scenario(
@@ -185,12 +183,10 @@ def versions_list_protocols(s: Session) -> None:
         s.fail("a record `versions`", "none")
     found = {getattr(v.protocol, "name", str(v.protocol)).lower() for v in record.protocols}
     names = {x.name.lower() for x in p.Protocol}
-    wanted = {
-        x.group
-        for x in s.catalogue.packets
-        if x.group in names and not x.optional and (not x.needs or set(x.needs) & s.known.features)
-    }
-    s.expect(found == wanted, f"{sorted(wanted)}", f"{sorted(found)}")
+    having = [x for x in s.catalogue.packets if x.group in names and (not x.needs or set(x.needs) & s.known.features)]
+    wanted = {x.group for x in having if not x.optional}
+    fits = wanted <= found <= {x.group for x in having}  # what is optional it may have
+    s.expect(fits, f"{sorted(wanted)}", f"{sorted(found)}")
 
 
 _PAIRS = {

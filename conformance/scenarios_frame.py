@@ -13,6 +13,9 @@ from opalink.protocol.codec import Status
 from opalink.protocol.packets import BlockFate, BlockFlags, Lane, OperationTag, StreamOp
 from opalink.spec.form import MS, SECOND
 
+_REPORTED = 100 * MS  # R-CAP-016
+_DARK = 1500 * MS  # well below tHoldover
+
 # ── Repair ───────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -65,7 +68,7 @@ def every_range_is_answered(s: Session) -> None:
 
 
 @scenario(
-    "FRM/NAK/BI-no_frame", "R-WIRE-022",
+    "FRM/NAK/BI-no_frame", "R-FRM-032",
     given="a module with a frame memory that streams", when="blocks of a frame are asked for that was never sent",
     then="it answers NO_SUCH_ID, or that they are gone", needs="BUFFER VIDEO",
 )  # fmt: skip
@@ -143,7 +146,7 @@ def a_still_is_fetched(s: Session) -> None:
 
 
 @scenario(
-    "FRM/FETCH/BI-no_frame", "R-WIRE-022",
+    "FRM/FETCH/BI-no_frame", "R-FRM-031",
     given="a module that can hold stills, and holds none", when="FRAME_FETCH asks for the oldest, and for another",
     then="it answers NO_SUCH_ID", needs="BUFFER|STORAGE",
 )  # fmt: skip
@@ -162,7 +165,7 @@ def a_still_survives_a_lost_link(s: Session) -> None:
     configured(s)
     control(s, StreamOp.START)
     s.let(50 * MS)
-    s.request(p.CaptureQueue(request=1, mask=1, frames=1))  # the answer is lost with the light
+    s.expect_status(still(s, 1, frames=8), Status.OK)  # some are left, however late that is answered
     s.operate(OperationTag.LANE_DOWN, p.LaneDownOperation(lane=Lane.LASER))
     s.light = False
     s.let(frame_time(s))
@@ -173,6 +176,81 @@ def a_still_survives_a_lost_link(s: Session) -> None:
         s.fail("the still", "none within 5 s", "R-CAP-015")
     frame = leader.body.frame
     s.expect(s.take(lambda h: _ends(h, frame), 5 * SECOND) is not None, "its trailer", "none", "R-CAP-013")
+
+
+def _held_in_the_dark(s: Session, count: int = 3) -> p.BufferStatus:
+    """Have stills taken while there is no light, go on without sending them, and return what is said of them."""
+    configured(s)
+    control(s, StreamOp.START)
+    s.expect_status(still(s, 1, frames=count), Status.OK)
+    s.operate(OperationTag.LANE_DOWN, p.LaneDownOperation(lane=Lane.LASER))
+    s.light = False
+    s.let(min(count * frame_time(s), _DARK))
+    s.clear()
+    resume(s)
+    control(s, StreamOp.STOP)
+    s.let(max(frame_time(s), _REPORTED))
+    told = s.heard(p.BufferStatus)
+    s.clear()
+    if told:
+        last: p.BufferStatus = told[-1].body
+        return last
+    heard = s.ask(p.FrameFetch(frame=0, keep=1))
+    s.expect(heard.status != Status.OK, "BUFFER_STATUS of what can be fetched", "none", "R-CAP-016")
+    raise Inapplicable("It takes no stills without light, or has sent them all.")
+
+
+def _fetched(s: Session, frame: int) -> tuple[int, int]:
+    """Fetch a still with `keep`; the number and the CRC that come."""
+    s.clear()
+    body = s.asks(p.FrameFetch(frame=frame, keep=1))
+    before = [h for h in s.inbox if type(h.body) in (p.FrameLeader, p.FrameBlock, p.FrameTrailer)]
+    s.expect(not before, "nothing before the answer", f"{len(before)} packets", "R-FRM-030")
+    trailer = s.take(lambda h: _ends(h, body.frame), 5 * SECOND)
+    if trailer is None:
+        s.fail("its trailer", "none within 5 s", "R-FRM-030")
+    leaders = [h for h in s.heard(p.FrameLeader) if h.body.frame == body.frame]
+    s.expect(len(leaders) == 1, "one leader", f"{len(leaders)}", "R-FRM-030")
+    blocks = {h.body.block for h in s.heard(p.FrameBlock) if h.body.frame_lo == body.frame & 0xFFFF_FFFF}
+    s.expect(len(blocks) == body.blocks, f"{body.blocks} blocks", f"{len(blocks)}", "R-FRM-030")
+    return body.frame, trailer.body.frame_crc
+
+
+@scenario(
+    "FRM/HELD/BV-fetched", "R-FRM-022", "R-FRM-023", "R-FRM-030", "R-CAP-016",
+    given="a module that holds stills which it took while its link was lost", when="the oldest is fetched with `keep`",
+    then="it comes, is still held, and comes again, until FRAME_RELEASE names it", needs="BUFFER SENSOR LASER",
+    operations=("lane_down", "lane_up"),
+)  # fmt: skip
+def the_oldest_still_is_kept(s: Session) -> None:
+    told = _held_in_the_dark(s)
+    if not told.frames:
+        raise Inapplicable("It has sent every still.")
+    frame, crc = _fetched(s, 0)
+    s.expect(frame == told.oldest, f"frame {told.oldest}", f"{frame}", "R-FRM-022")
+    again = _fetched(s, frame)
+    s.expect(again == (frame, crc), f"the still with CRC {crc:#010x}", f"{again}", "R-FRM-023")
+    s.clear()
+    left = s.asks(p.FrameRelease(stills=(p.ReleasedFrame(frame=frame),))).total
+    s.expect(left == told.frames - 1, f"{told.frames - 1} left", f"{left}", "R-CAP-016")
+    less = s.take(p.BufferStatus, _REPORTED)
+    s.expect(less is not None, "BUFFER_STATUS with one frame less", "none within 100 ms", "R-CAP-016")
+    s.expect_status(s.ask(p.FrameFetch(frame=frame)), Status.NO_SUCH_ID)
+
+
+@scenario(
+    "FRM/HELD/BI-release", "R-FRM-025",
+    given="a module that holds stills which it took while its link was lost",
+    when="FRAME_RELEASE names one of them and one that is not there", then="it refuses and forgets neither",
+    needs="BUFFER SENSOR LASER", operations=("lane_down", "lane_up"),
+)  # fmt: skip
+def a_still_that_is_not_released(s: Session) -> None:
+    told = _held_in_the_dark(s)
+    if not told.frames:
+        raise Inapplicable("It has sent every still.")
+    stills = (p.ReleasedFrame(frame=told.oldest), p.ReleasedFrame(frame=1 << 60))
+    s.expect_status(s.ask(p.FrameRelease(stills=stills)), Status.NO_SUCH_ID)
+    _fetched(s, told.oldest)
 
 
 @scenario(

@@ -303,3 +303,20 @@ def lens_state_follows_focus(s: Session) -> None:
     s.expect(bool(told), "LENS_STATE", "none")
     if told[-1].body.valid & p.LensField.FOCUS:
         s.expect(abs(told[-1].body.focus - near) <= 10, f"{near}", f"{told[-1].body.focus}")
+
+
+@scenario(
+    "LEN/OWNER/BI-button", "R-LEN-006",
+    given="a module with a shutter button in READY", when="CONTROL_OWNER gives the button to the phone",
+    then="it answers READ_ONLY: no motor is behind it", needs="CONTROLS", operations=("button",),
+)  # fmt: skip
+def owning_a_button(s: Session) -> None:
+    contract(s)
+    pressed = s.attempt(OperationTag.BUTTON, p.ButtonOperation()).result == p.Outcome.DONE
+    if not pressed or s.take(_of_the_shutter, 50 * MS) is None:
+        raise Inapplicable("It has no shutter button.")
+    s.expect_status(own(s, ControlId.SHUTTER, OwnerPolicy.RING_WINS), Status.READ_ONLY)
+
+
+def _of_the_shutter(heard: Heard) -> bool:
+    return isinstance(heard.body, p.ControlEvent) and heard.body.control == ControlId.SHUTTER

@@ -6,20 +6,29 @@ Plan: the contract · refusals · timers · budgets · resets and faults.
 from opalink.conformance.monitors import Heard
 from opalink.conformance.preambles import OFFERS, configured, contract, offer, ready
 from opalink.conformance.scenarios import scenario
-from opalink.conformance.session import Inapplicable, Session
+from opalink.conformance.session import EVENTUALLY, Inapplicable, Session
 from opalink.protocol import packets as p
 from opalink.protocol.codec import Status
 from opalink.protocol.packets import MachineId, OperationTag
-from opalink.spec.form import MS, SECOND
+from opalink.spec.form import MS
 
 _CONTRACT = "CONTRACT"
+
+
+_HOLDING = ("CONTRACT", "LIMITED")
 
 
 def _state(s: Session) -> str:
     return s.state(MachineId.POWER)
 
 
-def _request(s: Session, within: int = 100 * MS) -> Heard:
+def _comes_to(s: Session, *states: str) -> None:
+    """The power machine comes to one of these states: what an event brings about has no time of its own."""
+    found = s.reaches(MachineId.POWER, *states)
+    s.expect(found in states, states[0], found)
+
+
+def _request(s: Session, within: int = EVENTUALLY) -> Heard:
     """The next PWR_REQUEST."""
     heard = s.take(p.PwrRequest, within)
     if heard is None:
@@ -53,8 +62,8 @@ def offers_lead_to_a_contract(s: Session) -> None:
     s.expect(heard.body.generation == 5, "generation 5", f"{heard.body.generation}", "R-PWR-019")
     s.expect(heard.body.object < len(OFFERS), f"an offer below {len(OFFERS)}", f"{heard.body.object}")
     _grant(s, heard)
-    s.expect(s.take(p.PwrStatus, 50 * MS) is not None, "PWR_STATUS", "none within 50 ms", "R-PWR-030")
-    s.expect(_state(s) in ("CONTRACT", "LIMITED"), "CONTRACT", _state(s))
+    s.expect(s.take(p.PwrStatus, EVENTUALLY) is not None, "PWR_STATUS", "none", "R-PWR-030")
+    _comes_to(s, *_HOLDING)
 
 
 @scenario(
@@ -69,7 +78,7 @@ def new_offers_are_asked_for(s: Session) -> None:
     heard = _request(s)
     s.expect(heard.body.generation == 2, "generation 2", f"{heard.body.generation}")
     _grant(s, heard)
-    s.expect(s.take(p.PwrStatus, 50 * MS) is not None, "PWR_STATUS", "none within 50 ms", "R-PWR-030")
+    s.expect(s.take(p.PwrStatus, EVENTUALLY) is not None, "PWR_STATUS", "none", "R-PWR-030")
 
 
 @scenario(
@@ -120,7 +129,7 @@ def a_rejection_takes_nothing(s: Session) -> None:
     heard = _request(s)
     s.reply(heard, p.PwrRequestError(reason=p.RejectReason.BATTERY), Status.PWR_REJECT)
     s.let(10 * MS)
-    s.expect(_state(s) in ("CONTRACT", "LIMITED"), "CONTRACT", _state(s))
+    _comes_to(s, *_HOLDING)
 
 
 @scenario(
@@ -135,7 +144,7 @@ def a_rejection_before_any_contract(s: Session) -> None:
     heard = _request(s)
     s.reply(heard, p.PwrRequestError(reason=p.RejectReason.OTHER_LOAD), Status.PWR_REJECT)
     s.let(50 * MS)
-    s.expect(_state(s) == "CAPS_SEEN", "CAPS_SEEN", _state(s))
+    _comes_to(s, "CAPS_SEEN")
     s.asks(p.DescRead(length=16))
 
 
@@ -165,7 +174,7 @@ def _wait(s: Session, retry: int) -> None:
     s.reply(heard, p.PwrRequestError(reason=p.RejectReason.BATTERY, retry_after=retry), Status.PWR_WAIT)
     answered = s.now
     least = max(retry * MS, s.catalogue.timer["tRequestAfterWait"].min or 0)
-    again = _request(s, 3 * least)
+    again = _request(s, 3 * least + EVENTUALLY)
     waited = again.time - answered
     s.expect(waited >= least - s.monitor.slack, f"at least {least} ns", f"{waited} ns")
 
@@ -183,7 +192,7 @@ def offers_do_not_shorten_a_wait(s: Session) -> None:
     answered = s.now
     s.let(50 * MS)
     offer(s, generation=2)
-    again = _request(s, SECOND)
+    again = _request(s)
     s.expect(again.time - answered >= 300 * MS - s.monitor.slack, "at least 300 ms", f"{again.time - answered} ns")
     s.expect(again.body.generation == 2, "generation 2", f"{again.body.generation}", "R-PWR-019")
 
@@ -201,13 +210,11 @@ def no_answer_leads_to_a_soft_reset(s: Session) -> None:
     _hold(s)
     offer(s)
     asked = _request(s)
-    timer = s.catalogue.timer["tSenderResponse"]
-    heard = s.take(p.PwrReset, 2 * (timer.max or 0))
+    limit, least = s.timer("tSenderResponse"), s.catalogue.timer["tSenderResponse"].min
+    heard = s.take(p.PwrReset, 2 * limit)
     if heard is None:
         s.fail("PWR_RESET within tSenderResponse", "none within twice that")
-    waited = heard.time - asked.time
-    fits = (timer.min or 0) - s.monitor.slack <= waited <= (timer.max or 0) + s.monitor.slack
-    s.expect(fits, f"{timer.min} to {timer.max} ns", f"{waited} ns")
+    s.waited(heard.time - asked.time, limit, "PWR_RESET", least=least)
     s.expect(heard.body.level == p.PowerResetLevel.SOFT, "SOFT", f"{heard.body.level!r}")
     s.reply(asked, p.PwrRequestResponse())
     s.let(5 * MS)
@@ -224,8 +231,8 @@ def no_offers_lead_to_a_hard_reset(s: Session) -> None:
     _hold(s)
     offer(s)
     _request(s)
-    first = s.take(p.PwrReset, 100 * MS)
-    second = s.take(p.PwrReset, 100 * MS)
+    first = s.take(p.PwrReset, 2 * s.timer("tSenderResponse"))
+    second = s.take(p.PwrReset, 2 * s.timer("tSenderResponse"))
     if first is None or second is None:
         s.fail("a soft and a hard PWR_RESET", "less")
     s.expect(second.body.level == p.PowerResetLevel.HARD, "HARD", f"{second.body.level!r}")
@@ -267,11 +274,10 @@ def a_budget_is_kept(s: Session) -> None:
     budget = max(caps.min_ready, caps.max // 3)
     heard = s.ask(p.PwrBudget(max=budget, grace=100, cause=p.BudgetCause.BATTERY))
     s.expect_status(heard, Status.OK)
-    limit = s.catalogue.timer["tSenderResponse"].min or 0
-    waited = heard.time - begun
-    s.expect(waited <= limit + s.monitor.slack, f"an answer within {limit} ns", f"after {waited} ns", "R-PWR-029")
+    s.waited(heard.time - begun, s.catalogue.timer["tSenderResponse"].min or 0, "an answer", "R-PWR-029")
     s.expect(heard.body.power <= budget, f"at most {budget} mW", f"{heard.body.power}", "R-PWR-002")
-    s.expect(bool(heard.body.actions), "what it gives up", "nothing", "R-PWR-003")
+    if max(caps.preview, caps.video, caps.still) > budget:  # else it can do all that it does
+        s.expect(bool(heard.body.actions), "what it gives up", "nothing", "R-PWR-003")
     s.asks(p.PwrBudget(max=0xFFFF, grace=0, cause=p.BudgetCause.RESTORED))
 
 
@@ -310,10 +316,10 @@ def a_hard_reset(s: Session) -> None:
     offer(s, generation=8)  # too soon: it waits for 0 V
     s.let(begun + (timer.max or 0) - s.now)
     s.expect(not s.heard(p.PwrRequest), "no PWR_REQUEST before tPwrHardReset is over", "one")
-    s.expect(_state(s) == "BOOT", "BOOT", _state(s))
+    _comes_to(s, "BOOT")
     s.clear()
     offer(s, generation=9)
-    s.expect(s.take(p.PwrStatus, 200 * MS) is not None, "a contract again", "none")
+    s.expect(s.take(p.PwrStatus, EVENTUALLY) is not None, "a contract again", "none")
 
 
 @scenario(
@@ -325,15 +331,15 @@ def a_latched_fault(s: Session) -> None:
     contract(s)
     s.clear()
     s.operate(OperationTag.CONDITION, p.ConditionOperation(status=Status.OVERCURRENT, present=1))
-    heard = s.take(p.PwrFault, 200 * MS)
+    heard = s.take(p.PwrFault, EVENTUALLY)
     if heard is None:
-        s.fail("PWR_FAULT", "none within 200 ms")
+        s.fail("PWR_FAULT", "none")
     s.expect(heard.body.latched == 1, "a latched fault", "another")
     s.clear()
     offer(s, generation=2)
     s.let(200 * MS)
     s.expect(not s.heard(p.PwrRequest), "no PWR_REQUEST", "one")
-    s.expect(_state(s) == "FAULT", "FAULT", _state(s))
+    _comes_to(s, "FAULT")
 
 
 @scenario(
@@ -344,5 +350,4 @@ def a_latched_fault(s: Session) -> None:
 def a_fault_of_the_source(s: Session) -> None:
     contract(s)
     s.tell(p.PwrFault(kind=p.PowerFaultKind.OVER_CURRENT, latched=1, count=1))
-    s.let(5 * MS)
-    s.expect(_state(s) == "FAULT", "FAULT", _state(s))
+    _comes_to(s, "FAULT")

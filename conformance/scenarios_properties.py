@@ -5,7 +5,7 @@ Plan: helpers · describing · reading · setting · groups and moments.
 
 from opalink.conformance.preambles import contract, ready
 from opalink.conformance.scenarios import scenario
-from opalink.conformance.session import Inapplicable, Session
+from opalink.conformance.session import EVENTUALLY, Inapplicable, Session
 from opalink.protocol import packets as p
 from opalink.protocol.codec import Status, Tlv
 from opalink.protocol.packets import PropertyAccess, PropertyTag
@@ -315,6 +315,7 @@ def a_good_group_is_set(s: Session) -> None:
 )  # fmt: skip
 def a_moment_that_has_passed(s: Session) -> None:
     ready(s)
+    s.locked()
     s.let(SECOND)
     d = _settable(s)
     heard = s.ask(p.PropSet(apply=p.ApplyAt.TIME, at=1, settings=(Tlv(d.id, other_value(d)),)))
@@ -333,11 +334,10 @@ def factory_reset_forgets_settings(s: Session) -> None:
     put(s, (d.id, other_value(d)))
     if "SECURITY" in s.known.features:
         s.tell(p.TrustPolicy(level=p.TrustLevel.GENUINE, max_power=10_000, granted=(1 << 64) - 1))
+    s.clear()
     s.asks(p.Reset(level=p.ResetLevel.FACTORY, reason=p.ResetReason.TEST))
     s.light = False
-    s.clear()
-    limit = s.catalogue.timer["tBeaconAfterPower"].max or 0
-    heard = s.take(p.Beacon, limit + s.monitor.slack)
+    heard = s.take(p.Beacon, EVENTUALLY)
     s.need(heard is not None, "No BEACON came after the reset.")
     from opalink.conformance.preambles import greet, show
 

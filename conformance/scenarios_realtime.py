@@ -9,27 +9,19 @@ from opalink.conformance.monitors import Heard
 from opalink.conformance.preambles import configured, ready, streaming
 from opalink.conformance.scenarios import scenario
 from opalink.conformance.scenarios_properties import put
-from opalink.conformance.session import Session
+from opalink.conformance.session import EVENTUALLY, Session
 from opalink.protocol import packets as p
 from opalink.protocol.codec import Status
 from opalink.protocol.packets import OisTargetKind, PropertyTag, StabilisationMode, TimeState, TriggerAction
 from opalink.spec.form import MS, SECOND
 
-_SOON = 50 * MS
+_SOON = SECOND  # ahead enough for any module
 
 # ── Time ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _locked(s: Session) -> Heard:
-    """The TIME_STATUS that says LOCKED."""
-    heard = s.take(lambda h: isinstance(h.body, p.TimeStatus) and h.body.state == TimeState.LOCKED, 5 * SECOND)
-    if heard is None:
-        s.fail("TIME_STATUS LOCKED", "none within 5 s", "R-TIM-008")
-    return heard
-
-
 @scenario(
-    "TIM/SYNC/TI-interval", "R-TIM-005",
+    "TIM/SYNC/TI-interval", "R-TIM-025", "R-TIM-005",
     given="a module that keeps time, in READY", when="half a second passes",
     then="it sends TIME_SYNC every tTimeSync, never a second one while one is open", needs="TIME",
 )  # fmt: skip
@@ -37,13 +29,12 @@ def time_is_synchronised(s: Session) -> None:
     ready(s)
     s.clear()
     s.let(SECOND // 2)
-    timer = s.catalogue.timer["tTimeSync"]
+    limit, least = s.timer("tTimeSync"), s.catalogue.timer["tTimeSync"].min
     times = [h.time for h in s.heard(p.TimeSync)]
     gaps = [b - a for a, b in pairwise(times)]
     s.expect(bool(gaps), "TIME_SYNC again and again", f"{len(times)}")
     for gap in gaps:
-        fits = (timer.min or 0) - s.monitor.slack <= gap <= (timer.max or 0) + s.monitor.slack
-        s.expect(fits, f"{timer.min} to {timer.max} ns from one to the next", f"{gap} ns")
+        s.waited(gap, limit, "the next TIME_SYNC", least=least)
 
 
 @scenario(
@@ -53,7 +44,7 @@ def time_is_synchronised(s: Session) -> None:
 )  # fmt: skip
 def time_locks(s: Session) -> None:
     ready(s)
-    _locked(s)
+    s.locked()
 
 
 @scenario(
@@ -63,12 +54,15 @@ def time_locks(s: Session) -> None:
 )  # fmt: skip
 def time_holds_over(s: Session) -> None:
     ready(s)
-    _locked(s)
+    s.locked()
     s.phone.mute.add(p.TimeSync)
-    for _ in range(12):  # the phone stays there all the same
+    told: list[int] = []
+    for _ in range(40):  # the phone stays there all the same
         s.let(SECOND // 4)
         s.asks(p.Keepalive())
-    told = [h.body.state for h in s.heard(p.TimeStatus)]
+        told = [h.body.state for h in s.heard(p.TimeStatus)]
+        if len(told) > 1:  # and goes on losing time
+            break
     s.expect(TimeState.HOLDOVER in told or TimeState.FREE in told, "HOLDOVER", f"{told}")
 
 
@@ -85,7 +79,7 @@ def time_follows_the_phone(s: Session) -> None:
 
     s.phone.answers[p.TimeSync] = answer
     ready(s)
-    bound = _locked(s).body.bound
+    bound = s.locked().body.bound
     begun = s.now
     heard = s.ask(p.Keepalive())
     told = heard.packet.t_ns if heard.packet else 0
@@ -103,7 +97,7 @@ def time_follows_the_phone(s: Session) -> None:
 )  # fmt: skip
 def a_trigger_fires(s: Session) -> None:
     configured(s)
-    bound = _locked(s).body.bound
+    bound = s.locked().body.bound
     s.asks(p.StreamControl(op=p.StreamOp.START, mask=1))
     when = s.now + _SOON
     asked = s.request(p.TriggerAt(fire=when, action=TriggerAction.FRAME))
@@ -111,12 +105,17 @@ def a_trigger_fires(s: Session) -> None:
     if heard is None:
         s.fail("an answer", "none")
     s.expect_status(heard, Status.OK)
-    s.let(_SOON + SECOND // 2)
-    fired = [h for h in s.heard(p.TriggerFired) if h.body.trigger == asked.txn]
+    first = s.take(lambda h: _fired(h, asked.txn), _SOON + EVENTUALLY)
+    s.let(SECOND // 2)
+    fired = [h for h in (first, *s.heard(lambda h: _fired(h, asked.txn))) if h is not None]
     s.expect(len(fired) == 1, "one TRIGGER_FIRED", f"{len(fired)}", "R-TIM-013")
     s.expect(fired[0].body.planned == when, f"planned {when}", f"{fired[0].body.planned}", "R-TIM-013")
     error = abs(fired[0].body.error)
-    s.expect(error <= bound, f"an error of at most {bound} ns", f"{error} ns", "R-TIM-015")
+    s.should("R-TIM-015", error <= bound, f"an error of at most {bound} ns", f"{error} ns")
+
+
+def _fired(heard: Heard, trigger: int) -> bool:
+    return isinstance(heard.body, p.TriggerFired) and heard.body.trigger == trigger
 
 
 @scenario(
@@ -129,7 +128,7 @@ def no_trigger_without_time(s: Session) -> None:
     ready(s)
     s.phone.mute.add(p.TimeSync)
     s.expect_status(s.ask(p.TriggerAt(fire=s.now + _SOON)), Status.NO_TIME)
-    s.let(2 * _SOON)
+    s.let(_SOON + SECOND // 10)
     s.expect(not s.heard(p.TriggerFired), "no TRIGGER_FIRED", "one", "R-TIM-016")
 
 
@@ -140,10 +139,10 @@ def no_trigger_without_time(s: Session) -> None:
 )  # fmt: skip
 def no_trigger_in_the_past(s: Session) -> None:
     ready(s)
-    _locked(s)
+    s.locked()
     for when in (1, s.now - MS, s.now):
         s.expect_status(s.ask(p.TriggerAt(fire=when)), Status.LATE)
-    s.let(2 * _SOON)
+    s.let(SECOND // 10)
     s.expect(not s.heard(p.TriggerFired), "no TRIGGER_FIRED", "one", "R-TIM-016")
 
 
@@ -154,7 +153,7 @@ def no_trigger_in_the_past(s: Session) -> None:
 )  # fmt: skip
 def no_trigger_for_no_plan(s: Session) -> None:
     streaming(s)
-    _locked(s)
+    s.locked()
     heard = s.ask(p.TriggerAt(fire=s.now + SECOND, action=TriggerAction.PLAN, plan=0xFFFE))
     s.expect_status(heard, Status.NO_SUCH_ID)
 
@@ -210,9 +209,9 @@ def _aim(s: Session, mode: StabilisationMode, kind: OisTargetKind, x: int, apply
 )  # fmt: skip
 def the_stabiliser_goes_to_its_target(s: Session) -> None:
     streaming(s)
-    _locked(s)
+    s.locked()
     seen = _aim(s, StabilisationMode.PHONE, OisTargetKind.POSITION, 300, apply=1)
-    s.expect(bool(seen) and abs(seen[-1] - 300) <= 10, "30 um", f"{seen[-1] / 10 if seen else None} um")
+    s.expect(bool(seen) and abs(seen[-1] - 300) <= 30, "30 um within 10 %", f"{seen[-1] / 10 if seen else None} um")
 
 
 @scenario(
@@ -222,7 +221,7 @@ def the_stabiliser_goes_to_its_target(s: Session) -> None:
 )  # fmt: skip
 def the_stabiliser_goes_as_far_as_it_can(s: Session) -> None:
     streaming(s)
-    _locked(s)
+    s.locked()
     near = _aim(s, StabilisationMode.PHONE, OisTargetKind.POSITION, 100)
     far = _aim(s, StabilisationMode.PHONE, OisTargetKind.POSITION, 32_767)
     s.expect(bool(near) and bool(far) and far[-1] > near[-1], "farther than for a near target", f"{far[-1:]}")
@@ -235,7 +234,7 @@ def the_stabiliser_goes_as_far_as_it_can(s: Session) -> None:
 )  # fmt: skip
 def targets_are_ignored(s: Session) -> None:
     streaming(s)
-    _locked(s)
+    s.locked()
     for mode, kind in (
         (StabilisationMode.OFF, OisTargetKind.POSITION),
         (StabilisationMode.OFF, OisTargetKind.CENTRE),

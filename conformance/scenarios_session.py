@@ -8,8 +8,9 @@ from msgspec import structs
 from opalink.conformance.preambles import attach, contract, detaching, greet, hello, light, ready, resume, show
 from opalink.conformance.preambles import link_lost as lose_light
 from opalink.conformance.purposes import Plan
+from opalink.conformance.results import Actor
 from opalink.conformance.scenarios import scenario
-from opalink.conformance.session import Session
+from opalink.conformance.session import EVENTUALLY, Session
 from opalink.protocol import packets as p
 from opalink.protocol.codec import Status
 from opalink.protocol.packets import CounterGroup, CounterId, Feature, Lane, MachineId, OperationTag
@@ -33,13 +34,15 @@ def _attach_state(s: Session) -> str:
 )  # fmt: skip
 def resume_keeps_the_session(s: Session) -> None:
     lose_light(s)
-    s.expect(_attach_state(s) == "LINK_LOST", "LINK_LOST", _attach_state(s))
+    found = s.reaches(MachineId.ATTACH, "LINK_LOST")
+    s.expect(found == "LINK_LOST", "LINK_LOST", found)
     session, nonce = s.greeting.session, s.greeting.module_nonce
     s.let(500 * MS)
     body = resume(s)
     s.expect(body.session == session, f"session {session}", f"{body.session}")
     s.expect(body.module_nonce != nonce, "another nonce", "the same")
-    s.expect(_attach_state(s) in _READY, "a READY state", _attach_state(s))
+    found = _attach_state(s)
+    s.expect(found in _READY, "a READY state", found)
     counted = s.counters(CounterGroup.SYSTEM).get(CounterId.RESUMES)
     s.expect(counted in (None, 1), "RESUMES 1", f"{counted}")
 
@@ -88,12 +91,12 @@ def resume_with_another_module_nonce(s: Session) -> None:
 
 @scenario(
     "ATT/RESUME/TI-inside", "R-ATT-004",
-    given="a module whose link was lost", when="HELLO resumes the session just inside tHoldover",
-    then="it answers OK", needs="LASER", operations=("attach", "lane_down", "lane_up"), virtual=True,
+    given="a module whose link was lost", when="HELLO resumes the session inside tHoldover, by what an answer takes",
+    then="it answers OK", needs="LASER", operations=("attach", "lane_down", "lane_up"),
 )  # fmt: skip
 def resume_just_in_time(s: Session) -> None:
     lose_light(s)
-    s.let((s.catalogue.timer["tHoldover"].min or 0) - 10 * MS)
+    s.let((s.catalogue.timer["tHoldover"].min or 0) - s.timer("tResponse") - 10 * MS - s.monitor.slack)
     session = s.greeting.session
     body = resume(s)
     s.expect(body.session == session, f"session {session}", f"{body.session}")
@@ -139,22 +142,21 @@ def keepalive_gives_back_seq(s: Session) -> None:
 
 
 @scenario(
-    "ATT/ALIVE/TI-silence", "R-WIRE-023",
+    "ATT/ALIVE/TI-silence", "R-MGT-050",
     given="a module in READY with nothing to say", when="it has sent nothing for tKeepAlive",
     then="it sends KEEPALIVE, no sooner and no later", needs="!IMU !TIME", plan=Plan.CI,
 )  # fmt: skip
 def keepalive_breaks_a_silence(s: Session) -> None:
     ready(s)
     timer = s.catalogue.timer["tKeepAlive"]
-    s.let(50 * MS)
-    last = max([h.time for h in s.inbox] or [s.now - 50 * MS])
-    heard = s.take(p.Keepalive, 2 * (timer.max or 0))
-    if heard is None:
-        s.fail(f"KEEPALIVE within {timer.max} ns", "none within twice that")
-    last = max([h.time for h in s.inbox] + [last])
-    waited = heard.time - last
-    fits = (timer.min or 0) - s.monitor.slack <= waited <= (timer.max or 0) + s.monitor.slack
-    s.expect(fits, f"{timer.min} to {timer.max} ns of silence", f"{waited} ns")
+    last = [x.time for x in s.steps if x.actor is Actor.IUT][-1]
+    s.clear()
+    s.let(3 * s.timer("tKeepAlive"))
+    for heard in s.inbox:  # whatever else it says breaks the silence too
+        least = timer.min if isinstance(heard.body, p.Keepalive) else None
+        s.waited(heard.time - last, s.timer("tKeepAlive"), "KEEPALIVE", least=least)
+        last = heard.time
+    s.waited(s.now - last, s.timer("tKeepAlive"), "KEEPALIVE")
 
 
 @scenario(
@@ -166,7 +168,8 @@ def a_silent_phone_is_given_up(s: Session) -> None:
     ready(s)
     s.phone.mute |= {p.Keepalive, p.TimeSync}
     s.let((s.catalogue.timer["tKeepAliveLoss"].max or 0) + MS)
-    s.expect(_attach_state(s) == "LINK_LOST", "LINK_LOST", _attach_state(s))
+    found = _attach_state(s)
+    s.expect(found == "LINK_LOST", "LINK_LOST", found)
     s.clear()
     interval = s.catalogue.timer["tLaserRestartInterval"].max or 0
     s.expect(s.take(p.Beacon, interval) is not None, "BEACON", f"none within {interval} ns")
@@ -193,9 +196,11 @@ def eject_commit_ends_the_session(s: Session) -> None:
 )  # fmt: skip
 def eject_abort_goes_on(s: Session) -> None:
     detaching(s)
-    s.expect(_attach_state(s) == "DETACHING", "DETACHING", _attach_state(s))
+    found = _attach_state(s)
+    s.expect(found == "DETACHING", "DETACHING", found)
     s.asks(p.Eject(phase=p.EjectPhase.ABORT))
-    s.expect(_attach_state(s) in _READY, "a READY state", _attach_state(s))
+    found = _attach_state(s)
+    s.expect(found in _READY, "a READY state", found)
     s.asks(p.DescRead(length=16))
 
 
@@ -230,13 +235,14 @@ def detach_in_the_middle(s: Session) -> None:
 
 @scenario(
     "ATT/DETACH/BV-boot", "R-LNK-003",
-    given="a module that is booting", when="the contacts open before its BEACON and close again",
+    given="a module that is booting", when="the contacts open 20 ms after they closed, and close again",
     then="it sends BEACON within tBeaconAfterPower of the second time", operations=("attach", "detach"),
 )  # fmt: skip
 def detach_while_booting(s: Session) -> None:
     attach(s)
     s.let(20 * MS)
     s.operate(OperationTag.DETACH, p.DetachOperation())
+    s.clear()  # it may have been quick
     s.let(400 * MS)
     s.expect(not s.inbox, "no BEACON while detached", f"{len(s.inbox)} packets")
     ready(s)
@@ -256,7 +262,8 @@ def _reset(s: Session, level: p.ResetLevel) -> None:
 def reset_of_the_protocol(s: Session) -> None:
     ready(s)
     _reset(s, p.ResetLevel.PROTOCOL)
-    s.expect(_attach_state(s) in ("HELLO", "BEACON"), "HELLO or BEACON", _attach_state(s))
+    found = s.reaches(MachineId.ATTACH, "HELLO", "BEACON")
+    s.expect(found in ("HELLO", "BEACON"), "HELLO or BEACON", found)
     greet(s)
 
 
@@ -270,14 +277,15 @@ def reset_of_the_link(s: Session) -> None:
     session = s.greeting.session
     _reset(s, p.ResetLevel.LINK)
     s.light = False
-    s.let(5 * MS)
+    found = s.reaches(MachineId.ATTACH, "LINK_LOST")
+    s.expect(found == "LINK_LOST", "LINK_LOST", found)
     show(s)
     body = greet(s, resume=True)
     s.expect(body.session == session, f"session {session}", f"{body.session}")
 
 
 @scenario(
-    "ATT/RESET/NP-link", "R-WIRE-022",
+    "ATT/RESET/NP-link", "R-MGT-051",
     given="a module without a laser in READY", when="RESET comes with LINK", then="it answers RANGE_LIMIT",
     needs="!LASER",
 )  # fmt: skip
@@ -294,13 +302,12 @@ def reset_of_no_link(s: Session) -> None:
 def reset_of_the_module(s: Session) -> None:
     ready(s)
     nonce = s.beacon.nonce
+    s.clear()
     _reset(s, p.ResetLevel.MODULE)
     s.light = False
-    s.clear()
-    limit = s.catalogue.timer["tBeaconAfterPower"].max or 0
-    heard = s.take(p.Beacon, limit + s.monitor.slack)
+    heard = s.take(p.Beacon, EVENTUALLY)  # from when on its start counts, no one sees from outside
     if heard is None:
-        s.fail(f"a BEACON within {limit} ns", "none")
+        s.fail("a BEACON", "none")
     s.expect(heard.body.nonce != nonce, "another nonce", "the same", "R-LNK-004")
     s.beacon = heard.body
     show(s)

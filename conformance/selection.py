@@ -9,10 +9,11 @@ Plan: expressions · reasons not to run.
 from collections.abc import Callable, Collection, Iterable
 
 from opalink.conformance.generated import generated
+from opalink.conformance.levels import operations_of
 from opalink.conformance.purposes import Plan, Purpose, included, unmet
 from opalink.conformance.scenarios import scenarios
 from opalink.conformance.verdicts import Verdict
-from opalink.protocol.packets import OperationTag
+from opalink.protocol.packets import ClockMode, OperationTag
 from opalink.protocol.transport import Bench
 from opalink.spec.form import Role
 
@@ -101,10 +102,12 @@ def obstacle(
         return Verdict.NOTRUN, "The features of the implementation are not known."
     if word := unmet(purpose.needs, features or ()):
         return Verdict.NA, f"{'There is' if word.startswith('!') else 'It has no'} {_said(word)}."
-    missing = list(_missing(purpose.operations, bench))
+    missing = list(_missing(operations_of(purpose, features or ()), bench))
     if missing:
         return Verdict.NOTRUN, f"The implementation does not offer the operation {', '.join(missing)}."
     if purpose.virtual and not bench.virtual:
+        if not bench.peer.clocks & ClockMode.VIRTUAL and purpose.id.split("/")[1] == "BEN":
+            return Verdict.NA, "It offers no virtual time."
         return Verdict.NOTRUN, "It needs virtual time."
     return None
 

@@ -14,14 +14,16 @@ from typing import Any, Never
 
 from msgspec import Struct
 
-from opalink.conformance.monitors import COARSE, Asked, Heard, Monitor
+from opalink.conformance.monitors import Asked, Heard, Monitor
 from opalink.conformance.phone import Phone
 from opalink.conformance.purposes import Damage, Exchange
 from opalink.conformance.results import Actor, Step
 from opalink.conformance.stimuli import stimulus
+from opalink.conformance.watches import CLASS_BOUND
 from opalink.protocol import codec
 from opalink.protocol.codec import Packet, Status
 from opalink.protocol.packets import (
+    ConditionOperation,
     CounterGroup,
     CountersGet,
     Descriptor,
@@ -35,6 +37,8 @@ from opalink.protocol.packets import (
     PwrSinkCapsResponse,
     SensorMode,
     StateGet,
+    TimeState,
+    TimeStatus,
 )
 from opalink.protocol.transport import Arrival, Bench
 from opalink.spec.form import MS, SECOND, Form
@@ -63,6 +67,18 @@ class Inapplicable(Conclusive):
     """What the test is about is not there, and need not be."""
 
 
+class Coarse(Conclusive):
+    """The bench's time is too coarse for the test."""
+
+
+class Unavailable(Conclusive):
+    """The upper tester cannot do what the test needs. `operation` is the name of what it cannot do."""
+
+    def __init__(self, operation: OperationTag, reason: str) -> None:
+        super().__init__(reason)
+        self.operation = operation.name.lower()
+
+
 # ── What is known of an implementation ───────────────────────────────────────────────────────────────
 
 
@@ -88,6 +104,10 @@ class Known(Struct):
 
 PATIENCE = 30 * SECOND  # of bench time, however often PENDING comes
 BUDGET = 60.0  # seconds of real time for one test
+EVENTUALLY = 5 * SECOND  # for what must come and has no time of its own in the specification
+WHILE = EVENTUALLY  # longer in real time, for what is awaited: whether it came in time is judged when it has come
+_LOOK = 10 * MS  # from one look at a machine to the next
+_RESTLESS = frozenset({MachineId.TIME})  # moves on by itself as time is synchronised
 _MASK = (1 << 64) - 1
 _LANES = {"sideband": Lane.SIDEBAND, "laser": Lane.LASER}
 Match = Callable[[Heard], bool]
@@ -150,9 +170,15 @@ class Session:
 
     def operate(self, operation: OperationTag, value: Any = b"") -> Any:
         """Have the upper tester do something; it must succeed. Returns what it read."""
+        name = operation.name.lower()
+        if not self.offers(operation):
+            raise Unavailable(operation, f"The implementation does not offer the operation {name}.")
         result = self.attempt(operation, value)
+        if result.result == Outcome.FAILED and isinstance(value, ConditionOperation):
+            # Conditions are as optional as operations are.
+            raise Unavailable(operation, f"The implementation cannot have {_name(value.status)} brought about.")
         if result.result != Outcome.DONE:
-            raise Inconclusive(f"The operation {operation.name} is {result.result.name} here.")
+            raise Inconclusive(f"The operation {name} ended with {_name(result.result)} here.")
         return result.answer[0].value if result.answer else None
 
     def attempt(self, operation: OperationTag, value: Any = b"") -> Any:
@@ -181,6 +207,11 @@ class Session:
         self.steps.append(Step(self.bench.now, Actor.TESTER, lane, data, note))
         self.bench.send(data, Lane(lane))
 
+    def _settle(self) -> None:
+        """Hear what has come before something is said that it must not be judged by."""
+        while self.bench.arrivals:
+            self.inbox.append(self._hear(self.bench.arrivals.pop(0)))
+
     def lane(self, code: int) -> Lane:
         """The lane for a packet type: light where there is light and the type travels there."""
         lanes = self._lanes.get(code, frozenset(_LANES.values()))
@@ -200,6 +231,7 @@ class Session:
 
     def request(self, body: Any, *, lane: int | None = None, instance: int = 0) -> Asked:
         """Send a request and do not wait."""
+        self._settle()
         packet = codec.request(body, self.next_txn(), t_ns=self.now, instance=instance)
         lane = self.lane(packet.type) if lane is None else lane
         asked = Asked(packet.txn, packet.type, self.now, lane, instance, body)
@@ -228,6 +260,7 @@ class Session:
 
     def tell(self, body: Any, *, lane: int | None = None) -> None:
         """Send an event."""
+        self._settle()
         packet = codec.event(body, t_ns=self.now)
         self.monitor.told(body, self.now)
         self.send(codec.encode(packet), self.lane(packet.type) if lane is None else lane)
@@ -253,6 +286,13 @@ class Session:
         self.send(data, lane, "the stimulus")
         return asked, data
 
+    def repeat(self, asked: Asked, data: bytes) -> Heard | None:
+        """Send the bytes of a request once more, and return what answers them: it is as punctual as the first."""
+        self._settle()
+        asked.time, asked.answers, asked.pending = self.now, 0, 0
+        self.send(data, asked.lane, "the same request again")
+        return self.answer(asked)
+
     # ── Hearing ──
 
     def _next(self, deadline: int) -> Heard | None:
@@ -269,12 +309,13 @@ class Session:
         return heard
 
     def take(self, match: Match | type, within: int = 0) -> Heard | None:
-        """The first packet that matches, from what has come or comes within a time."""
+        """The first packet that matches, from what has come or comes within a time. In real time it is awaited longer:
+        whoever has a time to judge does so by when it came."""
         wanted = _of(match) if isinstance(match, type) else match
         for i, heard in enumerate(self.inbox):
             if wanted(heard):
                 return self.inbox.pop(i)
-        deadline = self.now + within
+        deadline = self.now + (within if self.exact or not within else within + WHILE)
         while (found := self._next(deadline)) is not None:
             if wanted(found):
                 return found
@@ -304,10 +345,13 @@ class Session:
         patience, refresh = timers["tResponse"].max or 0, timers["tPendingRefresh"].max or 0
         slack = self.monitor.slack + MS
         if not self.exact:  # the monitor judges lateness; here it only matters whether anything comes
-            patience, refresh = COARSE * patience, COARSE * refresh
+            patience, refresh = patience + WHILE, refresh + WHILE
         deadline, end = asked.time + patience + slack, asked.time + PATIENCE
         if asked.pending:
             deadline = asked.pending + refresh + slack
+        for i, early in enumerate(self.inbox):  # it may have come before that of an earlier request
+            if early.asked is asked and early.time >= asked.time:
+                return self.inbox.pop(i)
         while (heard := self._next(min(deadline, end))) is not None:
             packet = heard.packet
             if packet is not None and packet.rsp and packet.txn == asked.txn:
@@ -338,6 +382,31 @@ class Session:
         declared = next(m for m in self.catalogue.machines if m.name == machine.name and m.role is self.monitor.role)
         return declared.states[number].name if 0 <= number < len(declared.states) else f"state {number}"
 
+    def reaches(self, machine: MachineId, *names: str, within: int = EVENTUALLY) -> str:
+        """The state of a machine as soon as it is one of these, or what it is when the time is over."""
+        deadline = self.now + within
+        while (found := self.state(machine)) not in names and self.now < deadline:
+            self.let(_LOOK)
+        return found
+
+    def unmoved(self, before: dict[int, tuple[int, int]]) -> None:
+        """No machine is in another state than before, those aside that move on by themselves."""
+        after = self.states()
+        for machine, (state, _) in before.items():
+            if machine not in _RESTLESS and after.get(machine, (state, 0))[0] != state:
+                name = getattr(machine, "name", machine)
+                raise Fail(f"machine {name} to stay in state {state}", f"state {after[machine][0]}")
+
+    def locked(self) -> Heard:
+        """The TIME_STATUS that says LOCKED. A bench whose own way takes longer than any class of time allows cannot
+        have a module's time locked."""
+        heard = self.take(lambda h: isinstance(h.body, TimeStatus) and h.body.state == TimeState.LOCKED, EVENTUALLY)
+        if heard is None and self.monitor.slack > max(CLASS_BOUND.values()):
+            raise Coarse("It needs the module's time locked, which this bench cannot bring about in real time.")
+        if heard is None:
+            raise Fail("TIME_STATUS LOCKED", f"none within {EVENTUALLY} ns", ("R-TIM-008",))
+        return heard
+
     def alive(self) -> None:
         """The implementation still works, if need be after the time that a restart takes."""
         heard = self.answer(self.request(StateGet(), lane=Lane.SIDEBAND))
@@ -358,6 +427,23 @@ class Session:
     def expect(self, holds: bool, expected: str, actual: str, *charged: str) -> None:
         if not holds:
             raise Fail(expected, actual, charged)
+
+    def should(self, requirement: str, holds: bool, expected: str, actual: str) -> None:
+        """Note whether a SHOULD is kept. The test goes on either way: what is not kept is a warning."""
+        self.monitor.judge(requirement, holds, expected, actual)
+
+    def waited(self, time: int, limit: int, what: str, *charged: str, least: int | None = None) -> None:
+        """Judge a time that the specification limits on one side or on both."""
+        slack = self.monitor.slack
+        in_time = time <= limit + slack and (least is None or time >= least - slack)
+        if not in_time and self.monitor.burdened:
+            raise Inconclusive(f"The bench carried too much to judge {what} by real time: it came after {time} ns.")
+        span = f"within {limit} ns" if least is None else f"after {least} to {limit} ns"
+        self.expect(in_time, f"{what} {span}", f"after {time} ns", *charged)
+
+    def timer(self, name: str) -> int:
+        """The latest that a timer may end, in nanoseconds."""
+        return self.catalogue.timer[name].max or 0
 
     def expect_status(self, heard: Heard, *statuses: Status) -> None:
         wanted = " or ".join(s.name for s in statuses)

@@ -25,7 +25,7 @@ from opalink.spec.form import Form, Role
 # ── Packets by hand ──────────────────────────────────────────────────────────────────────────────────
 
 VERSION, TYPE, CHANNEL, STATUS, LENGTH, TXN, TIME, PAYLOAD, CRC = 0, 1, 2, 3, 4, 6, 8, 16, -4  # places
-RSP, SPARE = 8, 5  # bits of the first byte
+RSP, SPARE, MORE = 8, 5, 2  # bits of the first byte
 
 
 def sealed(covered: bytes) -> bytes:

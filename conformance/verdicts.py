@@ -41,7 +41,7 @@ class Conclusion(StrEnum):
 
 
 def conclude(counts: Mapping[Verdict, int]) -> Conclusion:
-    """The campaign's verdict from how many tests ended how.
+    """The campaign's verdict from how many tests ended how, those beyond its level aside if they were not run.
 
     A test that should have run and did not leaves the question open, unless something else has answered it."""
     if counts.get(Verdict.FAIL):

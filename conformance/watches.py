@@ -29,6 +29,10 @@ class Watch:
     def begin(self) -> None:
         """A new binding."""
 
+    def restarted(self) -> None:
+        """The implementation starts anew within a binding: what it counted, held and had open is gone."""
+        self.begin()
+
     def told(self, body: Any, time: int) -> None:
         """The tester sends a request, an event or a response around this value."""
 
@@ -57,11 +61,16 @@ class Management(Watch):
     }
 
     def begin(self) -> None:
+        self._epoch = -1
+        self._counts: dict[int, int] = {}
+        self._nonce: int | None = None
+        self.restarted()
+
+    def restarted(self) -> None:
+        # Counters are not forgotten: that they begin anew shows in their epoch.
         self._generation: int | None = None
         self._stack: int | None = None
         self._faults: dict[tuple[int, int], int] = {}
-        self._epoch = -1
-        self._counts: dict[int, int] = {}
 
     def greeted(self, _: "Heard") -> None:
         # What a restart began anew is counted anew.
@@ -112,6 +121,9 @@ class Management(Watch):
         self.monitor.keep("R-LNK-001")  # with another major version it would not have decoded
         role = p.DeviceRole[self.monitor.role.name]
         self.monitor.judge("R-LNK-005", heard.body.role == role, role.name, f"{heard.body.role!r}")
+        if self._nonce is not None and heard.body.nonce != self._nonce:
+            self.monitor.restarted()
+        self._nonce = heard.body.nonce
 
     def counters(self, heard: "Heard") -> None:
         if heard.body.epoch != self._epoch:

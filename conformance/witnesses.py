@@ -1,4 +1,5 @@
-"""Specimens that break the wire rules, one each: those of what a side says, and of what it takes.
+"""Specimens that break the wire rules, one each: those of what a side says, and of what it takes. With those of the
+other chapters they are the witnesses that the rules can be seen broken.
 
 Plan: mouths · ears · all.
 """
@@ -9,6 +10,7 @@ from typing import ClassVar, Final
 
 from msgspec import structs
 
+from opalink.conformance import witnesses_chapters
 from opalink.conformance.purposes import Plan
 from opalink.conformance.specimen import (
     CHANNEL,
@@ -34,12 +36,11 @@ from opalink.conformance.specimen import (
     success,
     txn_of,
 )  # fmt: skip
-from opalink.protocol import codec
 from opalink.protocol.codec import Status
 from opalink.protocol.engine.endpoint import Departure
 from opalink.protocol.ir.load import catalogue
 from opalink.protocol.ir.probes import UNKNOWN_TAG
-from opalink.protocol.packets import HelloResponse, Lane, PacketType, ResetKind
+from opalink.protocol.packets import Lane, PacketType, ResetKind
 from opalink.spec.form import MS
 
 # ── Mouths ───────────────────────────────────────────────────────────────────────────────────────────
@@ -120,7 +121,7 @@ class BigEndian(Altered):
 class Late(Specimen):
     """Answers just after the time it has, which it does not say."""
 
-    causes = ("R-WIRE-023",)
+    causes = ("R-WIRE-023", "R-MGT-048")
 
     def says(self, d: Departure) -> Iterable[Departure]:
         late = (catalogue().timer["tResponse"].max or 0) + MS
@@ -227,34 +228,6 @@ class Outlandish(Altered):
     def alter(self, data: bytes) -> bytes:
         wrong = is_response(data) and data[STATUS] == Status.BAD_VALUE
         return put(data, STATUS, bytes([Status.FW_ROLLBACK])) if wrong else data
-
-
-class Replayer(Altered):
-    """Answers each type of request as it did the first time."""
-
-    causes = ("R-MGT-037",)
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._first: dict[int, tuple[int, bytes]] = {}
-
-    def alter(self, data: bytes) -> bytes:
-        if not is_response(data):
-            return data
-        status, payload = self._first.setdefault(data[TYPE], (data[STATUS], data[PAYLOAD:CRC]))
-        return load(put(data, STATUS, bytes([status])), payload)
-
-
-class SameSession(Altered):
-    """Gives every session the number 1."""
-
-    causes = ("R-MGT-005",)
-
-    def alter(self, data: bytes) -> bytes:
-        packet = decoded(data)
-        if packet is None or not isinstance(packet.body, HelloResponse):
-            return data
-        return codec.encode(structs.replace(packet, body=structs.replace(packet.body, session=1)))
 
 
 # ── Ears ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -414,6 +387,6 @@ class DeafToStrangers(Specimen):
 ALL: Final[tuple[type[Specimen], ...]] = (
     Mute, Echo, AlwaysOk, AlwaysNo, Unwilling, Gibberish, BigEndian, Late, LongWinded, Abrupt, Damaged,
     OtherTransaction, OtherType, OtherChannel, ReservedSet, StatusInEvents, NumberedEvents, Unspecific, Outlandish,
-    Replayer, SameSession, AnswersEvents, AnswersResponses, IgnoresCrc, CountsNothing, AnyVersion, ActsTwice,
-    AnyChannel, AnyPosition, MindsReserved, MindsTlvs, Fussy, DeafToStrangers,
+    AnswersEvents, AnswersResponses, IgnoresCrc, CountsNothing, AnyVersion, ActsTwice,
+    AnyChannel, AnyPosition, MindsReserved, MindsTlvs, Fussy, DeafToStrangers, *witnesses_chapters.ALL,
 )  # fmt: skip

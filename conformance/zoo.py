@@ -19,10 +19,10 @@ from typing import ClassVar, Final
 
 from msgspec import Struct, structs
 
-from opalink.conformance import witnesses
+from opalink.conformance import variations, witnesses
 from opalink.conformance.purposes import Plan
 from opalink.conformance.results import Campaign
-from opalink.conformance.specimen import STATUS, Altered, Habit, Specimen, decoded, is_response
+from opalink.conformance.specimen import STATUS, TYPE, Altered, Habit, Specimen, decoded, is_response
 from opalink.conformance.verdicts import Conclusion, Verdict
 from opalink.protocol import codec
 from opalink.protocol.codec import Status, Tlv
@@ -31,7 +31,7 @@ from opalink.protocol.engine.identity import Identity
 from opalink.protocol.engine.module import Module
 from opalink.protocol.ir.load import catalogue
 from opalink.protocol.ir.probes import UNKNOWN_TAG
-from opalink.protocol.packets import RecordKind, ResetKind
+from opalink.protocol.packets import PacketType, RecordKind, ResetKind
 from opalink.protocol.transport import Channel
 from opalink.protocol.transport.channel import StandardStreams
 from opalink.protocol.transport.framing import RecordReader
@@ -190,6 +190,17 @@ class Coalescing(Habit):
         return self.inner.receive(timeout)
 
 
+class SlowToClose(Habit):
+    """Takes its time to close a connection."""
+
+    conclusion = Conclusion.CONFORMANT
+    selection = "MOD/BEN/RECORD"
+
+    def close(self) -> None:
+        time.sleep(0.5)
+        super().close()
+
+
 # ── Odd and legal ones ───────────────────────────────────────────────────────────────────────────────
 
 
@@ -201,14 +212,15 @@ class Plain(Specimen):
 
 
 class Leisurely(Specimen):
-    """Takes its time to answer, within what it has."""
+    """Takes its time to answer, within what it has; to FRAME_FETCH none, as frames must come after the answer."""
 
     conclusion = Conclusion.CONFORMANT
     plan = Plan.CI
     delay: ClassVar = 10 * MS
 
     def says(self, d: Departure) -> Iterable[Departure]:
-        return (structs.replace(d, time=d.time + self.delay) if is_response(d.data) else d,)
+        late = is_response(d.data) and d.data[TYPE] != PacketType.FRAME_FETCH
+        return (structs.replace(d, time=d.time + self.delay) if late else d,)
 
 
 class JustInTime(Leisurely):
@@ -262,13 +274,13 @@ _OWN_PROCESS: Final = (CrashOnError, Hang)
 
 SPECIMENS: Final[tuple[type[Specimen | Habit], ...]] = (
     *witnesses.ALL, Breaking, CrashOnError, Hang, Faint, OverClaimer, UnderClaimer, Unbindable, AlwaysClose, Noise,
-    ByteByByte, Coalescing, Plain, Leisurely, JustInTime, FromTomorrow, Restless,
+    ByteByByte, Coalescing, SlowToClose, Plain, Leisurely, JustInTime, FromTomorrow, Restless, *variations.ALL,
 )  # fmt: skip
 
 
 def __getattr__(name: str) -> type[Specimen]:
-    """The witnesses answer to this module's name too."""
-    found = next((kind for kind in witnesses.ALL if kind.__name__ == name), None)
+    """The witnesses and the variations answer to this module's name too."""
+    found = next((kind for kind in (*witnesses.ALL, *variations.ALL) if kind.__name__ == name), None)
     if found is None:
         raise AttributeError(f"the zoo has no {name!r}")
     return found

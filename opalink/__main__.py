@@ -19,6 +19,7 @@ COMMANDS = {
         "Write the PICS of IUT from what it shows, for its vendor to correct.",
     ),
     "module": ("opalink.protocol.module_commands:module", "Reference modules, and a template for your own."),
+    "phone": ("opalink.protocol.phone_commands:phone", "Our phone: attach a module, take a picture, watch the link."),
     "decode": ("opalink.protocol.commands:decode", "Packets as a readable tree or as JSON."),
     "encode": ("opalink.protocol.commands:encode", "Packets from JSON, as hexadecimal."),
     "spec": ("opalink.protocol.spec_commands:spec", "The catalogue: list, show, check, export, compare."),

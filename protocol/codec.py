@@ -8,12 +8,12 @@
 Plan: the codec · making packets · layouts by name · plain values.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec import structs
 
 from opalink.protocol.errors import DecodeError, EncodeError, Fault
-from opalink.protocol.packets.codec import CODECS, HOMES, Flit, Packet, Record, Sideband
+from opalink.protocol.packets.codec import _CODECS, _HOMES, Flit, Packet, Record, Sideband
 from opalink.protocol.packets.codec import decode_Flit as decode_flit
 from opalink.protocol.packets.codec import decode_Packet as decode
 from opalink.protocol.packets.codec import decode_Record as decode_record
@@ -24,6 +24,19 @@ from opalink.protocol.packets.codec import encode_Record as encode_record
 from opalink.protocol.packets.codec import encode_Sideband as encode_sideband
 from opalink.protocol.packets.enums import PacketType, Status, VirtualChannel
 from opalink.protocol.runtime import Buffer, Tlv
+
+if TYPE_CHECKING:
+    from opalink.protocol.packets.tables import HOMES
+else:
+
+    def __getattr__(name: str) -> Any:
+        """`HOMES` holds the value classes of all chapters, which few need."""
+        if name != "HOMES":
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from opalink.protocol.packets.tables import HOMES
+
+        return HOMES
+
 
 __all__ = [
     "HOMES", "DecodeError", "EncodeError", "Fault", "Flit", "Packet", "PacketType", "Record", "Sideband", "Status",
@@ -37,13 +50,13 @@ __all__ = [
 
 def request(body: Any, txn: int, *, t_ns: int = 0, instance: int = 0) -> Packet:
     """A request around a value class; `txn` is 1 to 65535."""
-    code, _, channel = HOMES[type(body)]
+    code, _, channel = _HOMES[type(body)]
     return Packet(type=code, vc=channel, txn=txn, t_ns=t_ns, instance=instance, body=body)
 
 
 def event(body: Any, *, t_ns: int = 0, instance: int = 0) -> Packet:
     """An event around a value class; `t_ns` is the time of what it reports."""
-    code, _, channel = HOMES[type(body)]
+    code, _, channel = _HOMES[type(body)]
     return Packet(type=code, vc=channel, t_ns=t_ns, instance=instance, body=body)
 
 
@@ -57,7 +70,7 @@ def response(to: Packet, body: Any, status: Status = Status.OK, *, t_ns: int = 0
 
 def decode_layout(name: str, data: Buffer) -> Any:
     """The value of a body, row or TLV whose layout has this name. Raises DecodeError, also for what is left over."""
-    value = CODECS[name][0](data, 0, len(data))
+    value = _codec(name)[0](data, 0, len(data))
     if isinstance(value, tuple):  # a row says where it ended
         value, end = value
         if end != len(data):
@@ -67,8 +80,14 @@ def decode_layout(name: str, data: Buffer) -> Any:
 
 def encode_layout(name: str, value: Any) -> bytes:
     """The bytes of a value whose layout has this name. Raises EncodeError."""
-    data: bytes = CODECS[name][1](value)
+    data: bytes = _codec(name)[1](value)
     return data
+
+
+def _codec(name: str) -> tuple[Any, Any]:
+    if name not in _CODECS:
+        from opalink.protocol.packets.tables import CODECS  # noqa: F401 (with every chapter, `_CODECS` is full)
+    return _CODECS[name]
 
 
 # ── Plain values ─────────────────────────────────────────────────────────────────────────────────────

@@ -4,11 +4,13 @@ The generated code reads a run of fixed fields with one `struct` call and tests 
 condition. Only when that fails does it come here, to walk the run's table in wire order and say which field it
 was; so the precise diagnosis costs the good case nothing.
 
-Plan: run tables · diagnosis of a decode, of an encode · counted parts · TLVs · numbers.
+Plan: run tables · diagnosis of a decode, of an encode · counted parts · TLVs · numbers · modules.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from enum import IntEnum
+from importlib import import_module
 from struct import Struct as Packer
 from struct import error as PackError  # noqa: N812 (the generated code's name for it)
 from typing import Any, Final, NoReturn
@@ -208,41 +210,59 @@ _TLV: Final = Packer("<HH")
 _unpack_tlv, _pack_tlv = _TLV.unpack_from, _TLV.pack
 
 TagTable = Mapping[int, tuple[int, Callable[[Any, int, int], Any], Callable[[Any], bytes]]]  # member, decoder, encoder
-# Member, bytes of the whole TLV, what reads its length and its value, what writes all of it, length, bounds, members.
-Number = tuple[
-    int, int, Callable[..., tuple[Any, ...]], Callable[..., bytes], int, tuple[int, int] | None, Sequence[int] | None
-]
-NumberTable = Mapping[int, Number]
-
-_NO_NUMBERS: Final[NumberTable] = {}
+Bounds = tuple[int, int] | None
 
 
-def number(
-    member: int, code: str, bounds: tuple[int, int] | None = None, members: Sequence[int] | None = None
-) -> Number:
-    """The short cut around the decoder and the encoder of a number, while these have nothing against it."""
-    packer = Packer("<HH" + code)
-    return member, packer.size, Packer("<2xH" + code).unpack_from, packer.pack, packer.size - 4, bounds, members
+class Numbers:
+    """The TLVs of a space whose value is one number: short cuts around their decoders and encoders, while these have
+    nothing against it. Each is a tag, a letter of `struct`, and if it has them bounds and an enumeration."""
+
+    __slots__ = ("by_head", "by_tag")
+
+    def __init__(self, *numbers: tuple[Any, ...]) -> None:
+        # By tag and length: tag, bytes in all, what reads the value and the next head, bounds, TLVs of the members.
+        self.by_head: dict[int, tuple[int, int, Callable[..., tuple[Any, ...]], Bounds, dict[int, Tlv]]] = {}
+        # By tag: what writes all of it, length, bounds.
+        self.by_tag: dict[int, tuple[Callable[..., bytes], int, Bounds]] = {}
+        for number in numbers:
+            self._add(*number)
+
+    def _add(self, tag: int, code: str, bounds: Bounds = None, members: Iterable[int] = ()) -> None:
+        packer = Packer("<HH" + code)
+        size = packer.size - 4
+        ready = {int(m): Tlv(tag, m) for m in members}
+        self.by_head[tag | size << 16] = tag, packer.size, Packer(f"<4x{code}I").unpack_from, bounds, ready
+        self.by_tag[tag] = packer.pack, size, bounds
+
+
+_NO_NUMBERS: Final = Numbers()
+_unpack_head: Final = Packer("<I").unpack_from
 
 
 def decode_tlvs(
-    data: Any, at: int, end: int, name: str, known: TagTable, numbers: NumberTable = _NO_NUMBERS
+    data: Any, at: int, end: int, name: str, known: TagTable, numbers: Numbers = _NO_NUMBERS
 ) -> tuple[Tlv, ...]:
     """TLVs to the end of the window."""
     found: list[Tlv] = []
-    while end - at >= 4:
-        number = numbers.get(data[at] | data[at + 1] << 8)
-        if number is None:
-            break
-        member, whole, read, _, size, bounds, members = number
-        stop = at + whole
-        if stop > end:
-            break
-        length, value = read(data, at)
-        if length != size or (bounds and not bounds[0] <= value <= bounds[1]):
-            break
-        found.append(Tlv(member, members[value] if members else value))
-        at = stop
+    last = len(data) - 4  # the short cut reads the head of what comes next, so there has to be something
+    if last > end:  # noqa: PLR1730 (a call of min takes longer)
+        last = end
+    by_head = numbers.by_head
+    if by_head and at < last:
+        (head,) = _unpack_head(data, at)
+        while at < last:
+            try:
+                tag, size, read, bounds, ready = by_head[head]
+            except KeyError:
+                break
+            stop = at + size
+            if stop > last:
+                break
+            value, head = read(data, at)
+            if bounds and not bounds[0] <= value <= bounds[1]:
+                break
+            found.append((ready and ready.get(value)) or Tlv(tag, value))
+            at = stop
     if at < end:
         _decode_any(data, at, end, name, known, found)
     return tuple(found)
@@ -269,19 +289,20 @@ def _decode_any(data: Any, at: int, end: int, name: str, known: TagTable, found:
         raise short(f"{name}[{len(found)}]", at, end, 4)
 
 
-def encode_tlvs(tlvs: Any, name: str, known: TagTable, numbers: NumberTable = _NO_NUMBERS) -> list[bytes]:
+def encode_tlvs(tlvs: Any, name: str, known: TagTable, numbers: Numbers = _NO_NUMBERS) -> list[bytes]:
     """TLVs, known ones by their record's encoder; bytes travel as they are under any tag."""
     if type(tlvs) is not tuple and unlisted(tlvs):
         raise EncodeError(name, f"is {type(tlvs).__name__}, must be a tuple")
     out: list[bytes] = []
+    by_tag = numbers.by_tag
     for tlv in tlvs:
         try:
             tag, value = tlv.tag, tlv.value
             if isinstance(value, bytes):
                 out.append(_pack_tlv(tag, len(value)) + value)
                 continue
-            if number := numbers.get(tag):
-                _, _, _, pack, size, bounds, _ = number
+            if number := by_tag.get(tag):
+                pack, size, bounds = number
                 if bounds is None or bounds[0] <= value <= bounds[1]:
                     out.append(pack(tag, size, value))
                     continue
@@ -324,11 +345,6 @@ def refuse_number(value: Any, run: Run) -> NoReturn:
     raise EncodeError(item.name, f"is {value}, must be {allowed}")
 
 
-def by_code(entries: Mapping[int, Any]) -> tuple[Any, ...]:
-    """What stands under each number of a byte, or None."""
-    return tuple(map(entries.get, range(256)))
-
-
 def bit_fields(*parts: tuple[int, int] | tuple[int, int, tuple[Any, ...]]) -> tuple[tuple[Any, ...], ...]:
     """Every byte as the fields in it: of each the shift, the width and, if it has any, the members by number."""
 
@@ -340,17 +356,29 @@ def bit_fields(*parts: tuple[int, int] | tuple[int, int, tuple[Any, ...]]) -> tu
     return tuple(tuple(fields(i)) for i in range(256))
 
 
-class Members(dict[int, int]):
-    """The members of an enumeration by number; a number that is none stands for itself."""
-
-    def __init__(self, members: type[IntEnum]) -> None:
-        super().__init__({int(m): m for m in members})
-
-    def __missing__(self, number: int) -> int:
-        return number
+def members(of: type[IntEnum]) -> dict[int, int]:
+    """The members of an enumeration by number."""
+    return {int(m): m for m in of}
 
 
 def total(members: type[IntEnum], width: int) -> tuple[IntEnum | int, ...]:
     """Every number of `width` bits as the enumeration's member, or as itself where it has none."""
     by_value = {int(m): m for m in members}
     return tuple(by_value.get(i, i) for i in range(1 << width))
+
+
+# ── Modules ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+def late(package: str, modules: Mapping[str, Sequence[str]]) -> Callable[[str], Any]:
+    """The `__getattr__` of a package (PEP 562) that imports these names of its modules when they are first used."""
+    home = {name: module for module, names in modules.items() for name in names}
+
+    def load(name: str) -> Any:
+        if name not in home:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        value = getattr(import_module(f"{package}.{home[name]}"), name)
+        setattr(sys.modules[package], name, value)
+        return value
+
+    return load

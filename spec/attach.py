@@ -15,18 +15,30 @@ from functools import partial
 from typing import Final
 
 from opalink.spec import capture, frame, lens, link, management, power, realtime, security
-from opalink.spec.codes import BAD_STATE, BAD_VERSION, NEEDS_SESSION, OK, RANGE_LIMIT
+from opalink.spec.codes import (
+    BAD_STATE,
+    BAD_VERSION,
+    NEEDS_SESSION,
+    OK,
+    OVERCURRENT,
+    RANGE_LIMIT,
+    THERMAL_LIMIT,
+    TIMEOUT,
+    UNDERVOLTAGE,
+)
 from opalink.spec.dialect import Group
 from opalink.spec.form import Action, Kind, Level, Role, Row, Testability
 from opalink.spec.link import BEACON, LINK_EVENT, LINK_PARAMS, TRAIN_REQ, TRAIN_STATUS, VC_RESYNC
 from opalink.spec.machine import (
     answer,
+    at_most_one,
     do,
     expired,
     line,
     local,
     machine,
     on,
+    one_of,
     rx,
     send,
     signal,
@@ -117,6 +129,22 @@ _CLEAN = _phone_must(
 _RESTARTED = _phone_must(
     12, "The phone MUST take the session as ended when BEACON brings another nonce.", packet=BEACON
 )
+_must(
+    13,
+    "A side MUST keep its responses to the last outstanding_max requests of a session for repetitions of them.",
+    kind=Kind.CAPACITY,
+)
+_must(
+    14,
+    "A side MUST take a request under a transaction number that it has answered with BAD_VERSION alone as a new one.",
+    kind=Kind.ROBUSTNESS,
+)
+_FORGETS = _must(15, "A side MUST NOT answer a request with a response that it has stored in an earlier session.")
+_COUNTS = _must(
+    16,
+    "A side MUST give `seq` 1 in the first KEEPALIVE that it sends since it started, and one more in each further one.",
+    packet=KEEPALIVE,
+)
 
 # ── Words of both machines ───────────────────────────────────────────────────────────────────────────
 
@@ -143,16 +171,20 @@ _GUARDS: Final = terms(
 )
 _EFFECTS: Final = terms(
     BEACON="Says what this side is and can do.",
-    KEEPALIVE="Counts up.",
+    KEEPALIVE="Counts up, from one session to the next too.",
     FAULT_EVENT="Says what the fault is.",
-    end_session="Forgets the session, its nonces and its transactions.",
+    end_session="Forgets the session, its nonces and its transactions: the requests that are open on either side, and "
+    "the stored responses but that to the request which ends it.",
 )
 
 _seek = start("tLaserRestartInterval")
+# What a fault that ends the session can be, as far as the codes know it.
+_FATAL: Final = (TIMEOUT, OVERCURRENT, UNDERVOLTAGE, THERMAL_LIMIT)
+
 _beacon: list[Action] = [send(BEACON), signal("beaconing"), _seek]
 _close: list[Action] = [do("end_session"), signal("session_closed")]
-_alive: list[Action] = [stop("tHoldover"), start("tKeepAlive"), start("tKeepAliveLoss")]
-_lose: list[Action] = [stop("tKeepAlive"), stop("tKeepAliveLoss"), signal("link_lost"), start("tHoldover"), _seek]
+_alive: list[Action] = [start("tKeepAlive"), start("tKeepAliveLoss")]
+_lose: list[Action] = [signal("link_lost"), start("tHoldover"), _seek]
 _READY: Final = ("READY_BASIC", "READY_FULL")
 _LIVE: Final = (*_READY, "DETACHING")
 
@@ -163,7 +195,7 @@ def _keeping(waiting: str) -> tuple[Row, ...]:
         # Each side sees to it that the other hears something, whatever it is.
         on(_LIVE, local("sent"), do=[start("tKeepAlive")]),
         on(_LIVE, local("heard"), do=[start("tKeepAliveLoss")]),
-        on(_LIVE, expired("tKeepAlive"), do=[send(KEEPALIVE, "request")]),
+        on(_LIVE, expired("tKeepAlive"), do=[send(KEEPALIVE, "request")], req=(_COUNTS,)),
         on(_LIVE, expired("tKeepAliveLoss"), when="in_session", do=_lose, to="LINK_LOST"),
         # Light that goes by agreement is not lost. What was lost is sought again an interval later, never at once: two
         # sides that cannot train would else beacon without end.
@@ -232,10 +264,15 @@ ATTACH_MODULE: Final = machine(
             trust_settled="TRUST_POLICY has come since the last HELLO, or the module has not the feature SECURITY.",
             phase_prepare="`phase` is PREPARE.",
             phase_commit="`phase` is COMMIT.",
+            phase_abort="`phase` is ABORT.",
             level_protocol="`level` is PROTOCOL.",
             level_link="`level` is LINK.",
             level_module="`level` is MODULE.",
         ),
+    ),
+    choices=(
+        one_of("phase_prepare", "phase_commit", "phase_abort"),
+        at_most_one("level_protocol", "level_link", "level_module"),
     ),
     effects=(
         *_EFFECTS,
@@ -249,9 +286,16 @@ ATTACH_MODULE: Final = machine(
     rows=(
         on("DETACHED", line("power_on"), do=_boot, to="BOOT", req=("R-LNK-003", "R-LNK-004")),
         on(_MODULE_POWERED, line("power_off"), do=_close, to="DETACHED"),
-        on(_MODULE_POWERED[:-1], local("fault"), do=[send(FAULT_EVENT), *_close], to="FAULT"),
+        on(_MODULE_POWERED[:-1], local("fault"), do=[send(FAULT_EVENT, why=_FATAL), *_close], to="FAULT"),
         # Light.
-        on("BOOT", expired("tBeaconAfterPower"), when="light_seen", do=_beacon, to="HELLO", req=("R-LNK-003", _SILENT)),
+        on(
+            "BOOT",
+            expired("tBeaconAfterPower"),
+            when="light_seen",
+            do=[send(BEACON), signal("beaconing")],
+            to="HELLO",
+            req=("R-LNK-003", _SILENT),
+        ),
         on("BOOT", expired("tBeaconAfterPower"), do=_beacon, to="BEACON", req=("R-LNK-003", _SILENT)),
         on("BEACON", line("light_on"), to="HELLO"),
         on("HELLO", line("light_off"), do=[_seek], to="BEACON"),
@@ -294,9 +338,9 @@ ATTACH_MODULE: Final = machine(
         on(_READY, _eject, do=[answer(BAD_STATE)]),
         on("DETACHING", _eject, when="!in_session", do=[answer(BAD_STATE)]),
         on("DETACHING", _eject, when="phase_prepare", do=[answer(OK)]),
-        on("DETACHING", _eject, when="phase_commit", do=[answer(OK), *_close], req=(_PARKED,)),
-        on("DETACHING", _eject, when="trust_settled", do=[answer(OK)], to="READY_FULL"),
-        on("DETACHING", _eject, do=[answer(OK)], to="READY_BASIC"),
+        on("DETACHING", _eject, when="phase_commit", do=[answer(OK), *_close], req=(_PARKED, _FORGETS)),
+        on("DETACHING", _eject, when=("phase_abort", "trust_settled"), do=[answer(OK)], to="READY_FULL"),
+        on("DETACHING", _eject, when="phase_abort", do=[answer(OK)], to="READY_BASIC"),
         # Resets.
         on(_RESETTABLE, _reset, when=("level_protocol", "light_seen"), do=[answer(OK), *_close], to="HELLO"),
         on(_RESETTABLE, _reset, when="level_protocol", do=[answer(OK), *_close, *_beacon], to="BEACON"),
@@ -375,6 +419,10 @@ ATTACH_PHONE: Final = machine(
             answers_commit="The EJECT answered had the phase COMMIT.",
         ),
     ),
+    choices=(
+        at_most_one("level_protocol", "level_link"),
+        at_most_one("answers_prepare", "answers_commit"),
+    ),
     effects=(
         *_EFFECTS,
         *terms(
@@ -397,11 +445,11 @@ ATTACH_PHONE: Final = machine(
             "CLASSIFY",
             expired("tClassify"),
             when="class_good",
-            do=[do("supply_boot"), start("tInrush"), start("tKeepAliveLoss")],
+            do=[do("supply_boot"), start("tInrush")],
             to="BOOT_POWER",
         ),
         on("CLASSIFY", expired("tClassify"), to="FAULT"),
-        on("BOOT_POWER", expired("tInrush"), to="BEACON"),
+        on("BOOT_POWER", expired("tInrush"), do=[start("tKeepAliveLoss")], to="BEACON"),
         on((*_PHONE_POWERED, "FAULT"), line("power_off"), do=[start("tDcDisconnect")]),
         on((*_PHONE_POWERED, "FAULT"), line("power_on"), do=[stop("tDcDisconnect")]),
         on(
@@ -411,7 +459,7 @@ ATTACH_PHONE: Final = machine(
             to="DETACHED",
             req=(_CLEAN,),
         ),
-        on(_PHONE_POWERED, local("fault"), do=[send(FAULT_EVENT), *_give_up], to="FAULT"),
+        on(_PHONE_POWERED, local("fault"), do=[send(FAULT_EVENT, why=_FATAL), *_give_up], to="FAULT"),
         on(_MEETING, local("heard"), do=[start("tKeepAliveLoss")]),
         on(_MEETING, expired("tKeepAliveLoss"), do=_give_up, to="FAULT"),
         # Acquaintance. A module that has started again is a new one.
@@ -466,14 +514,15 @@ ATTACH_PHONE: Final = machine(
         on("DETACHING", local("keep"), do=[send(EJECT, "request")]),
         on("DETACHING", rx(EJECT, "response"), when="answers_prepare"),
         on("DETACHING", rx(EJECT, "response"), when="answers_commit", do=_give_up),
-        *(
-            row
-            for form in ("response", "error")
-            for row in (
-                on("DETACHING", rx(EJECT, form), when="auth_done", to="READY_FULL"),
-                on("DETACHING", rx(EJECT, form), to="READY_BASIC"),
-            )
+        on(
+            "DETACHING",
+            rx(EJECT, "response"),
+            when=("!answers_prepare", "!answers_commit", "auth_done"),
+            to="READY_FULL",
         ),
+        on("DETACHING", rx(EJECT, "response"), to="READY_BASIC"),
+        on("DETACHING", rx(EJECT, "error"), when="auth_done", to="READY_FULL"),
+        on("DETACHING", rx(EJECT, "error"), to="READY_BASIC"),
         # Resets.
         on(_READY, rx(RESET, "response"), when="level_protocol", do=[*_close, *_greet], to="HELLO"),
         on(

@@ -391,7 +391,13 @@ _module_must(
     "The module MUST keep the stills that it takes while the link is lost, as far as its frame memory reaches.",
     needs=("BUFFER", "STORAGE"),
 )
-_module_must(16, "The module MUST report each change of `frames` or `lost` with BUFFER_STATUS.", packet=BUFFER_STATUS)
+_module_must(
+    16,
+    "The module MUST report with BUFFER_STATUS each change of `frames` or `lost` within 100 ms of it, or of the next "
+    "time that a session begins or is resumed.",
+    kind=Kind.TIMING,
+    packet=BUFFER_STATUS,
+)
 _module_must(
     17,
     "The module MUST send in every frame that is begun after a TEST_PATTERN exactly the samples of that pattern.",
@@ -415,3 +421,19 @@ _module_must(
 )
 _module_must(21, "The module MUST report a failure of its sensor with FAULT_EVENT.", test=_PASSIVE, needs=_SENSOR)
 _module_must(22, "The module MUST NOT give two modes the same number.", test=_PASSIVE, packet=MODE_TABLE)
+_module_must(
+    23,
+    "The module MUST answer a STREAM_CONFIGURE with a mode that MODE_TABLE does not list with NO_SUCH_ID.",
+    packet=STREAM_CONFIGURE,
+)
+_module_must(
+    24, "The module MUST answer a request whose mask names a stream that is not set up with NO_SUCH_ID.", needs=_SENSOR
+)
+_module_must(
+    25, "The module MUST answer a CAPTURE_QUEUE with a plan that is not set with NO_SUCH_ID.", packet=CAPTURE_QUEUE
+)
+_module_must(
+    26,
+    "The module MUST answer a CAPTURE_QUEUE that sets a property which it has and which is read-only with READ_ONLY.",
+    packet=CAPTURE_QUEUE,
+)

@@ -27,7 +27,7 @@ from opalink.spec.codes import (
     THERMAL_LIMIT,
 )
 from opalink.spec.form import Role
-from opalink.spec.machine import answer, do, line, local, machine, on, rx, send, state, terms
+from opalink.spec.machine import answer, do, line, local, machine, on, one_of, rx, send, state, terms
 
 # ── Words of both machines ───────────────────────────────────────────────────────────────────────────
 
@@ -60,6 +60,8 @@ _GUARDS = terms(
     all_paused="Every started stream is paused.",
 )
 
+_CHOICES = (one_of("op_start", "op_stop", "op_pause", "op_resume"),)
+
 _idle = ("UNCONFIGURED", "CONFIGURED")
 _held = ("CONFIGURED", "STREAMING", "PAUSED")  # where requests wait or are carried out
 _active = ("STREAMING", "DRAINING", "PAUSED")
@@ -76,7 +78,9 @@ _continue = [do("continue_streams")]
 CAPTURE_MODULE: Final = machine(
     "CAPTURE",
     Role.MODULE,
-    "How a module captures. One without a sensor stays UNCONFIGURED.",
+    "How a module captures.",
+    needs=("SENSOR",),
+    choices=_CHOICES,
     states=(*_STATES, state("ERROR", "The sensor has failed; only giving up every stream leads out.")),
     lines=_LINES,
     locals=(
@@ -95,7 +99,7 @@ CAPTURE_MODULE: Final = machine(
             fits_power="The streams take no more power than contract and budget allow.",
             adjusts="The streams can be had, but not exactly as asked.",
             mask_known="Every stream of the mask is configured.",
-            cool="The thermal severity is below CRITICAL.",
+            cool="The thermal severity is below SEVERE.",
             plan_known="`plan` is 0 or names a plan that is set.",
             number_rises="`request` is above that of every request that was accepted in this session.",
             settings_writable="No property of `settings` that the module has is read-only to it.",
@@ -130,18 +134,30 @@ CAPTURE_MODULE: Final = machine(
         on(_linked, _configure, when="!fits_power", do=[answer(PWR_LIMIT)]),
         on(_linked, _configure, when=("test_only", "adjusts"), do=[answer(ADJUSTED)], req=("R-CAP-001",)),
         on(_linked, _configure, when="test_only", do=[answer(OK)], req=("R-CAP-001", "R-CAP-002")),
-        on(_idle, _configure, when="no_streams", do=[do("unconfigure"), answer(OK)], to="UNCONFIGURED"),
-        on(_idle, _configure, when="adjusts", do=[do("configure"), answer(ADJUSTED)], to="CONFIGURED"),
+        on(_idle, _configure, when=("!test_only", "no_streams"), do=[do("unconfigure"), answer(OK)], to="UNCONFIGURED"),
+        on(
+            _idle,
+            _configure,
+            when=("!test_only", "!no_streams", "adjusts"),
+            do=[do("configure"), answer(ADJUSTED)],
+            to="CONFIGURED",
+        ),
         on(_idle, _configure, do=[do("configure"), answer(OK)], to="CONFIGURED", req=("R-CAP-003",)),
         on("ERROR", _configure, when=("no_streams", "!test_only"), do=[answer(OK)], to="UNCONFIGURED"),
         on("ERROR", _configure, do=[answer(BAD_STATE)]),
         # STREAM_CONTROL.
         on((*_held, "DRAINING"), _control, when="!mask_known", do=[answer(NO_SUCH_ID)]),
-        on(_held, _control, when=("op_start", "!cool"), do=[answer(THERMAL_LIMIT)]),
+        on(_held, _control, when=("op_start", "!cool"), do=[answer(THERMAL_LIMIT)], req=("R-PWR-014",)),
         on(_held, _control, when="op_start", do=[do("start_streams"), answer(OK)], to="STREAMING"),
         on(("CONFIGURED", "DRAINING"), _control, when="op_stop", do=[answer(OK)]),
         on(("CONFIGURED", "DRAINING"), _control, do=[answer(BAD_STATE)]),
-        on(("STREAMING", "PAUSED"), _control, when=("op_resume", "!cool"), do=[answer(THERMAL_LIMIT)]),
+        on(
+            ("STREAMING", "PAUSED"),
+            _control,
+            when=("op_resume", "!cool"),
+            do=[answer(THERMAL_LIMIT)],
+            req=("R-PWR-014",),
+        ),
         on("PAUSED", _control, when=("op_resume", "!mask_paused"), do=[answer(OK)]),
         on(
             ("STREAMING", "PAUSED"),
@@ -162,7 +178,7 @@ CAPTURE_MODULE: Final = machine(
         on(
             ("STREAMING", "PAUSED"),
             _control,
-            when=("op_stop", "others_paused"),
+            when=("op_stop", "!others_run", "others_paused"),
             do=[do("stop_streams"), answer(OK)],
             to="PAUSED",
             req=("R-CAP-010",),
@@ -193,11 +209,17 @@ CAPTURE_MODULE: Final = machine(
         on(
             ("STREAMING", "PAUSED"),
             _flush,
-            when="others_paused",
+            when=("!others_run", "others_paused"),
             do=[do("flush_streams"), answer(OK)],
             to="PAUSED",
         ),
-        on(_active, _flush, when="others_drain", do=[do("flush_streams"), answer(OK)], to="DRAINING"),
+        on(
+            _active,
+            _flush,
+            when=("!others_run", "!others_paused", "others_drain"),
+            do=[do("flush_streams"), answer(OK)],
+            to="DRAINING",
+        ),
         on(
             (*_held, "DRAINING"),
             _flush,
@@ -211,7 +233,7 @@ CAPTURE_MODULE: Final = machine(
         on(("STREAMING", "PAUSED"), local("detaching"), do=[do("stop_all")], to="DRAINING", req=("R-CAP-010",)),
         on(_active, local("link_lost"), do=[do("hold_streams")], to="PAUSED_LINK", req=("R-CAP-013", "R-CAP-015")),
         on("PAUSED_LINK", local("session_resumed"), when="all_stopped", do=_continue, to="DRAINING"),
-        on("PAUSED_LINK", local("session_resumed"), when="all_paused", do=_continue, to="PAUSED"),
+        on("PAUSED_LINK", local("session_resumed"), when=("!all_stopped", "all_paused"), do=_continue, to="PAUSED"),
         on("PAUSED_LINK", local("session_resumed"), do=_continue, to="STREAMING", req=("R-CAP-014",)),
         on((*_linked, "PAUSED_LINK"), local("sensor_failed"), do=[do("unconfigure")], to="ERROR", req=("R-CAP-021",)),
         on((*_kept, "ERROR"), local("session_closed"), do=[do("unconfigure")], to="UNCONFIGURED"),
@@ -228,6 +250,8 @@ CAPTURE_PHONE: Final = machine(
     "CAPTURE",
     Role.PHONE,
     "How a phone has a module capture.",
+    needs=("SENSOR",),
+    choices=_CHOICES,
     states=_STATES,
     lines=_LINES,
     locals=(
@@ -255,14 +279,14 @@ CAPTURE_PHONE: Final = machine(
     rows=(
         on(_idle, local("want_streams"), do=[send(STREAM_CONFIGURE, "request")]),
         on(_idle, rx(STREAM_CONFIGURE, "response"), when="test_only"),
-        on(_idle, rx(STREAM_CONFIGURE, "response"), when="no_streams", to="UNCONFIGURED"),
+        on(_idle, rx(STREAM_CONFIGURE, "response"), when=("!test_only", "no_streams"), to="UNCONFIGURED"),
         on(_idle, rx(STREAM_CONFIGURE, "response"), to="CONFIGURED"),
         on(_held, local("want_control"), do=[send(STREAM_CONTROL, "request")]),
         on(_held, _answered, when="op_start", to="STREAMING"),
         on("PAUSED", _answered, when=("op_resume", "mask_paused"), to="STREAMING"),
         on("STREAMING", _answered, when=("op_pause", "!others_run"), to="PAUSED"),
         on("STREAMING", _answered, when=("op_stop", "!others_run", "others_paused"), to="PAUSED"),
-        on("STREAMING", _answered, when=("op_stop", "!others_run", "frames_left"), to="DRAINING"),
+        on("STREAMING", _answered, when=("op_stop", "!others_run", "!others_paused", "frames_left"), to="DRAINING"),
         on("STREAMING", _answered, when=("op_stop", "!others_run"), to="CONFIGURED"),
         on("PAUSED", _answered, when=("op_stop", "!others_paused", "frames_left"), to="DRAINING"),
         on("PAUSED", _answered, when=("op_stop", "!others_paused"), to="CONFIGURED"),
@@ -275,7 +299,7 @@ CAPTURE_PHONE: Final = machine(
         on(("STREAMING", "PAUSED"), local("detaching"), to="CONFIGURED"),
         on(_active, local("link_lost"), to="PAUSED_LINK"),
         on("PAUSED_LINK", local("session_resumed"), when="all_stopped", to="DRAINING"),
-        on("PAUSED_LINK", local("session_resumed"), when="all_paused", to="PAUSED"),
+        on("PAUSED_LINK", local("session_resumed"), when=("!all_stopped", "all_paused"), to="PAUSED"),
         on("PAUSED_LINK", local("session_resumed"), to="STREAMING"),
         on(_kept, local("session_closed"), to="UNCONFIGURED"),
         on(_kept, line("power_off"), to="UNCONFIGURED"),

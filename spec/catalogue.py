@@ -16,6 +16,7 @@ from opalink.spec import (
     codes,
     descriptor,
     dialect,
+    focus_machine,
     frame,
     frame_machine,
     lens,
@@ -29,6 +30,7 @@ from opalink.spec import (
     realtime,
     security,
     security_machine,
+    time_machine,
     timers,
     wire,
 )
@@ -76,6 +78,8 @@ MACHINES: Final[tuple[Machine, ...]] = (
     *power_machine.MACHINES,
     *capture_machine.MACHINES,
     *frame_machine.MACHINES,
+    *focus_machine.MACHINES,
+    *time_machine.MACHINES,
 )
 
 # ── Layouts: packets are in the groups; these stand outside them ─────────────────────────────────────

@@ -403,3 +403,4 @@ _must(14, "The module MUST let DESC_READ read each object in `calibration` with 
 _must(15, "The module MUST NOT draw more power than the `peak` of its descriptor.", test=Testability.PASSIVE)
 _must(16, "The module MUST give in BEACON the gears and codes of its descriptor.", needs=("LASER",))
 _must(17, "The module MUST report in THERMAL_STATUS the sensors of its descriptor.", needs=("TEMPERATURE",))
+GROUP.require(18, "The phone MUST take the first of two records with the same tag.", role=Role.PHONE)

@@ -7,10 +7,11 @@ What is laid out in bytes is not declared here but in `dialect`.
 Plan: roles and levels · numbers · machines · profiles · requirements.
 """
 
+from collections.abc import Container
 from enum import StrEnum
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 MS = 1_000_000  # nanoseconds
 US = 1_000
@@ -158,9 +159,13 @@ class Crc(Record, frozen=True):
 
 
 # ── Machines ─────────────────────────────────────────────────────────────────────────────────────────
-# A machine belongs to one role. A row fires when its event arrives in its state and every guard holds;
-# rows of one state are tried in the order written. A packet that a machine knows, in a state without a
-# row for it, is refused with BAD_STATE: a missing entry is the error.
+# A machine belongs to one role. A row fires when its event arrives in its state and every guard holds; rows of one
+# state are tried in the order written.
+#
+# What no row covers is declared too. A request that a machine knows, in a state without a row for it, is refused with
+# BAD_STATE: a missing entry is the error. Any other event without a row changes nothing.
+#
+# A timer belongs to the states that wait for it: to enter any other disarms it.
 
 
 class Received(Record, frozen=True, tag="rx"):
@@ -192,10 +197,12 @@ Event = Received | Expired | Line | Local
 
 
 class Send(Record, frozen=True, tag="send"):
-    """Send a packet of its own accord; the effect of the same name fills it."""
+    """Send a packet of its own accord; the effect of the same name fills it. `reasons` are the status codes of which
+    it carries one."""
 
     packet: str
     form: Form
+    reasons: tuple[str, ...] = ()
 
 
 class Answer(Record, frozen=True, tag="answer"):
@@ -204,11 +211,18 @@ class Answer(Record, frozen=True, tag="answer"):
     status: str
 
 
+class Edge(StrEnum):
+    """Which of its times a timer is armed for. Without that one, it is armed for the one there is."""
+
+    NOMINAL = "nominal"  # it times what this side does
+    MAX = "max"  # it bounds the peer, or both sides: no sooner may it be given up
+
+
 class Start(Record, frozen=True, tag="start"):
-    """Arm a timer, at its nominal time where it times what this side does; where it times the peer, at its maximum.
-    Without that edge, at the one there is."""
+    """Arm a timer, anew if it runs."""
 
     timer: str
+    edge: Edge = Edge.NOMINAL
 
 
 class Stop(Record, frozen=True, tag="stop"):
@@ -239,7 +253,8 @@ class State(Record, frozen=True):
 
 
 class Row(Record, frozen=True):
-    """One transition. `next` is None where the machine stays where it is."""
+    """One transition. `next` is None where the machine stays where it is. `needs` are the features any of which a
+    side must have for the row to be one of its own; without any there, it is in every one."""
 
     states: tuple[str, ...]
     event: Event
@@ -247,6 +262,7 @@ class Row(Record, frozen=True):
     actions: tuple[Action, ...] = ()
     next: str | None = None
     req: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
 
 
 class Term(Record, frozen=True):
@@ -256,7 +272,22 @@ class Term(Record, frozen=True):
     doc: str
 
 
+def met(needs: tuple[str, ...], features: Container[str]) -> bool:
+    """Whether any of the features that are needed is there, or none is needed."""
+    return not needs or any(name in features for name in needs)
+
+
+class Choice(Record, frozen=True):
+    """Guards of which no two ever hold together; if it is `complete`, one of them always does."""
+
+    guards: tuple[str, ...]
+    complete: bool = False
+
+
 class Machine(Record, frozen=True):
+    """A machine of one role. A module has it if it has any of the features `needs`; without any there, always. A phone
+    has it for such a module."""
+
     name: str
     role: Role
     doc: str
@@ -267,6 +298,16 @@ class Machine(Record, frozen=True):
     effects: tuple[Term, ...] = ()
     lines: tuple[Term, ...] = ()
     locals: tuple[Term, ...] = ()
+    needs: tuple[str, ...] = ()
+    choices: tuple[Choice, ...] = ()
+
+    def within(self, features: Container[str]) -> "Machine":
+        """The machine as a side of these features runs it: with the rows that it has need of."""
+        return structs.replace(self, rows=tuple(r for r in self.rows if met(r.needs, features)))
+
+    def waits(self, state: str) -> frozenset[str]:
+        """The timers that a state waits for: what else runs when it is entered is disarmed."""
+        return frozenset(r.event.timer for r in self.rows if isinstance(r.event, Expired) and state in r.states)
 
 
 # ── Profiles ─────────────────────────────────────────────────────────────────────────────────────────

@@ -325,7 +325,7 @@ FRAME_RELEASE: Final = GROUP.packet(
     "The phone has these stills safe: the module may forget them.",
     sender=_PHONE,
     channel="CONTROL",
-    needs=_STORAGE,
+    needs=("BUFFER", "STORAGE"),
     statuses=(NO_SUCH_ID,),
     request=body(rows("stills", ReleasedFrame, "What may be forgotten.", lo=1, hi=64)),
     response=body(
@@ -483,4 +483,12 @@ _module_must(
     30,
     "The module MUST send leader, blocks and trailer of a fetched frame after its response to FRAME_FETCH.",
     packet=FRAME_FETCH,
+)
+_module_must(
+    31, "The module MUST answer a FRAME_FETCH of a still that it does not hold with NO_SUCH_ID.", packet=FRAME_FETCH
+)
+_module_must(
+    32,
+    "The module MUST NOT answer COMING for a block of a frame that it has not sent.",
+    packet=BLOCK_NAK,
 )

@@ -1,6 +1,6 @@
 """The machine of reassembly: how a phone makes a frame of what arrives, and has the gaps filled.
 
-Plan: words · the machine.
+Plan: rules · words · the machine.
 
 One runs for each frame that is on its way. The module has none: it sends, and answers BLOCK_NAK and FRAME_FETCH from
 whatever its memory holds.
@@ -8,23 +8,46 @@ whatever its memory holds.
 
 from typing import Final
 
-from opalink.spec.form import Role
-from opalink.spec.frame import BLOCK_NAK, FRAME_BLOCK, FRAME_LEADER, FRAME_TRAILER
-from opalink.spec.machine import do, expired, line, local, machine, on, rx, send, start, state, stop, terms
+from opalink.spec.form import Kind, Role
+from opalink.spec.frame import BLOCK_NAK, FRAME_BLOCK, FRAME_FETCH, FRAME_LEADER, FRAME_TRAILER, GROUP
+from opalink.spec.machine import at_most_one, do, expired, line, local, machine, on, rx, send, start, state, terms
+
+# ── Rules ────────────────────────────────────────────────────────────────────────────────────────────
+
+GROUP.require(
+    60,
+    "The module MUST give FRAME_DROPPED as the reason of a frame that it has begun and cannot go on with.",
+    role=Role.MODULE,
+    kind=Kind.ROBUSTNESS,
+    packet=FRAME_TRAILER,
+)
+GROUP.require(
+    61,
+    "The module MUST answer a FRAME_FETCH of a frame of which it no longer holds a block asked for with BLOCK_GONE.",
+    role=Role.MODULE,
+    packet=FRAME_FETCH,
+)
+
+# ── Words ────────────────────────────────────────────────────────────────────────────────────────────
 
 _leader, _block, _trailer = rx(FRAME_LEADER, "event"), rx(FRAME_BLOCK, "event"), rx(FRAME_TRAILER, "event")
 
 _over = ("COMPLETE", "PARTIAL", "ABORTED")
-_open = ("FILLING", "WAIT_TRAILER", "REPAIR")
+_filled = ("FILLING", "REPAIR")
+_open = (*_filled, "WAIT_TRAILER")
 _keep = do("keep_block")
-_done = (stop("tNakDelay"), do("hand_over"))
-_drop = (stop("tNakDelay"), do("discard"))
-_ask = (stop("tNakDelay"), send(BLOCK_NAK, "request"))
+_done = (do("hand_over"),)
+_drop = (do("discard"),)
+_wait = start("tNakDelay")
+
+# ── The machine ──────────────────────────────────────────────────────────────────────────────────────
 
 FRAME_PHONE: Final = machine(
     "FRAME",
     Role.PHONE,
     "One frame, as the phone puts it together.",
+    needs=("SENSOR",),
+    choices=(at_most_one("fills_last", "opens_gap"),),
     states=(
         state("WAIT_LEADER", "Nothing of it has come."),
         state("FILLING", "Blocks come; none is being asked for again."),
@@ -60,9 +83,21 @@ FRAME_PHONE: Final = machine(
     rows=(
         # A frame that was over begins again when it is fetched.
         on(("WAIT_LEADER", *_over), _leader, do=[do("begin_frame")], to="FILLING", req=("R-FRM-001",)),
-        # Filling.
-        on("FILLING", _block, when="fills_last", do=[_keep, stop("tNakDelay")], to="WAIT_TRAILER"),
-        on("FILLING", _block, when="opens_gap", do=[_keep, start("tNakDelay")], req=("R-FRM-008",)),
+        # What completes a frame, asked for again or not.
+        on(
+            _filled,
+            _block,
+            when=("fills_last", "trailer_in", "crc_good"),
+            do=[_keep, *_done],
+            to="COMPLETE",
+            req=("R-FRM-017",),
+        ),
+        on(_filled, _block, when=("fills_last", "trailer_in"), do=_drop, to="ABORTED", req=("R-FRM-017",)),
+        on(_filled, _block, when="fills_last", do=[_keep], to="WAIT_TRAILER", req=("R-FRM-017",)),
+        # Filling. A trailer goes by a channel of higher rank and overtakes blocks: what is missing then is a gap once
+        # nothing has come for tNakDelay.
+        on("FILLING", _block, when=("!fills_last", "trailer_in"), do=[_keep, _wait], req=("R-FRM-008",)),
+        on("FILLING", _block, when="opens_gap", do=[_keep, _wait], req=("R-FRM-008",)),
         on("FILLING", _block, do=[_keep], req=("R-FRM-006", "R-FRM-007")),
         on(
             "FILLING",
@@ -72,31 +107,21 @@ FRAME_PHONE: Final = machine(
             to="REPAIR",
             req=("R-FRM-019", "R-FRM-027"),
         ),
+        on("FILLING", expired("tNakDelay"), when=("!may_ask", "trailer_in"), do=_done, to="PARTIAL"),
         # The trailer.
         on(_open, _trailer, when="aborted", do=_drop, to="ABORTED", req=("R-FRM-012",)),
-        on("WAIT_TRAILER", _trailer, when="crc_good", do=_done, to="COMPLETE", req=("R-FRM-005",)),
+        on("WAIT_TRAILER", _trailer, when=("!aborted", "crc_good"), do=_done, to="COMPLETE", req=("R-FRM-005",)),
         on("WAIT_TRAILER", _trailer, do=_drop, to="ABORTED", req=("R-FRM-005",)),
-        on("FILLING", _trailer, when="may_ask", do=[do("keep_trailer"), *_ask], to="REPAIR", req=("R-FRM-002",)),
-        on("FILLING", _trailer, do=_done, to="PARTIAL", req=("R-FRM-002",)),
+        on("FILLING", _trailer, do=[do("keep_trailer"), _wait], req=("R-FRM-002",)),
         on("REPAIR", _trailer, do=[do("keep_trailer")]),
         # Repair.
-        on(
-            "REPAIR",
-            _block,
-            when=("fills_last", "trailer_in", "crc_good"),
-            do=[_keep, *_done],
-            to="COMPLETE",
-            req=("R-FRM-017",),
-        ),
-        on("REPAIR", _block, when=("fills_last", "trailer_in"), do=_drop, to="ABORTED", req=("R-FRM-017",)),
-        on("REPAIR", _block, when="fills_last", do=[_keep], to="WAIT_TRAILER", req=("R-FRM-017",)),
         on("REPAIR", _block, do=[_keep], req=("R-FRM-014", "R-FRM-016")),
         on("REPAIR", rx(BLOCK_NAK, "response"), when=("all_gone", "trailer_in"), do=_done, to="PARTIAL"),
         on("REPAIR", rx(BLOCK_NAK, "response"), when="all_gone", to="FILLING"),
         on("REPAIR", rx(BLOCK_NAK, "error"), when="trailer_in", do=_done, to="PARTIAL"),
         on("REPAIR", rx(BLOCK_NAK, "error"), to="FILLING"),
         on("REPAIR", local("nak_over"), when="may_ask", do=[send(BLOCK_NAK, "request")]),
-        on("REPAIR", local("nak_over"), when="trailer_in", do=_done, to="PARTIAL"),
+        on("REPAIR", local("nak_over"), when=("!may_ask", "trailer_in"), do=_done, to="PARTIAL"),
         on("REPAIR", local("nak_over"), to="FILLING"),
         # Light that goes away in between leaves a gap like any other.
         on(_open, local("session_closed"), do=_done, to="PARTIAL"),

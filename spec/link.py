@@ -546,7 +546,7 @@ _must(4, "The module MUST draw a new BEACON nonce at each start.", role=_MODULE,
 _must(5, "A sender MUST give its own role in BEACON.", test=_SEEN, packet=BEACON)
 _must(
     6, "A side that waits for light MUST repeat BEACON every tLaserRestartInterval.",
-    kind=Kind.TIMING, packet=BEACON,
+    kind=Kind.TIMING, packet=BEACON, needs=_LASER,
 )  # fmt: skip
 _must(
     7, "A side MUST turn its laser off within tLosToLaserOff of the loss of the peer's light.",

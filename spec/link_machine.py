@@ -13,7 +13,18 @@ and no packet of training, parameters or resynchronisation is seen here.
 from collections.abc import Sequence
 from typing import Final
 
-from opalink.spec.codes import BAD_STATE, EPOCH_MISMATCH, LASER_INTERLOCK, OK, RANGE_LIMIT, RETRAINING
+from opalink.spec.codes import (
+    BAD_STATE,
+    CREDIT_VIOLATION,
+    EPOCH_MISMATCH,
+    LASER_INTERLOCK,
+    LINK_DEGRADED,
+    LINK_LOST,
+    OK,
+    RANGE_LIMIT,
+    REPLAY_EXHAUSTED,
+    RETRAINING,
+)
 from opalink.spec.form import Action, Role, Row
 from opalink.spec.link import (
     BEACON,
@@ -31,6 +42,7 @@ from opalink.spec.link import (
 )
 from opalink.spec.machine import (
     answer,
+    at_most_one,
     do,
     expired,
     line,
@@ -101,13 +113,15 @@ _EFFECTS: Final = terms(
     tune="Adjusts the transmitter to what the peer's receiver found.",
     next_attempt="Counts an attempt; after train_attempts takes the next lower gear.",
     take_gears="Chooses the gear to be tried from those of RETRAIN_REQ.",
-    apply_params="Has the agreed parameters hold.",
+    apply_params="Has the agreed parameters hold, and their epoch until power is lost or this side starts anew.",
     resync="Takes sequence, credits and transactions on from where both sides say that they stand.",
     relock="Begins to look for clock and codewords with the parameters that hold; `relocked` follows.",
     sleep="Marks the link as asleep: light that goes away is not lost.",
     wake="Marks it as awake.",
     set_laser_mode="Sets the laser's mode, where `op` is SET.",
 )
+
+_CHOICES: Final = (at_most_one("target_l0", "target_l1", "target_l2"),)
 
 _ALL: Final = tuple(s.name for s in _STATES)
 _TRAINING: Final = ("TRAIN_CDR", "TRAIN_FEC", "NEGOTIATE")
@@ -116,19 +130,12 @@ _LIT: Final = (*_UNSETTLED, "L0")
 _ASLEEP: Final = ("L3_OFF", "L2_BEACON")
 
 _pulse: list[Action] = [do("laser_pulse"), start("tLaserRestartPulse")]
-_train: list[Action] = [do("wake"), do("laser_on"), send(TRAIN_REQ, "request"), start("tTrain")]
-_again: list[Action] = [do("next_attempt"), send(TRAIN_REQ, "request"), start("tTrain")]
-_relock: list[Action] = [do("relock"), start("tRelock")]
-_up: list[Action] = [stop("tTrain"), stop("tRelock"), send(LINK_EVENT), signal("link_up")]
+_train: list[Action] = [do("wake"), do("laser_on"), send(TRAIN_REQ, "request"), start("tTrain", "max")]
+_again: list[Action] = [do("next_attempt"), send(TRAIN_REQ, "request"), start("tTrain", "max")]
+_relock: list[Action] = [do("relock"), start("tRelock", "max")]
+_up: list[Action] = [send(LINK_EVENT, why=OK), signal("link_up")]
 _down: list[Action] = [do("laser_off"), signal("link_down")]
-_dark: list[Action] = [
-    stop("tTrain"),
-    stop("tRelock"),
-    stop("tLosToLaserOff"),
-    stop("tLaserRestartPulse"),
-    do("wake"),
-    do("laser_off"),
-]
+_dark: list[Action] = [do("wake"), do("laser_off")]
 
 # ── Rows of both ─────────────────────────────────────────────────────────────────────────────────────
 
@@ -139,11 +146,12 @@ _outside = (
     on(
         _ALL[1:-1],
         line("interlock_open"),
-        do=[*_dark, send(LINK_EVENT), signal("link_down")],
+        do=[*_dark, send(LINK_EVENT, why=LASER_INTERLOCK), signal("link_down")],
         to="SAFE_OFF",
         req=("R-LNK-009",),
     ),
-    on("SAFE_OFF", line("interlock_closed"), when="!faulty", to="L2_BEACON"),
+    # Whoever saw light all along is told that there is no link, or nobody would seek one.
+    on("SAFE_OFF", line("interlock_closed"), when="!faulty", do=[signal("link_down")], to="L2_BEACON"),
     on(_ALL[:-1], local("link_reset"), do=_dark, to="L2_BEACON"),
 )
 
@@ -166,7 +174,14 @@ _light = tuple(
 _pulses = (
     on("L3_OFF", local("beaconing"), when="!seated", to="SAFE_OFF"),
     on("L3_OFF", local("beaconing"), do=[signal("beaconing")], to="L2_BEACON"),
-    on("L2_BEACON", local("beaconing"), when="automatic", do=_pulse, req=("R-LNK-006",)),
+    on("L2_BEACON", local("beaconing"), when=("!light_seen", "automatic"), do=_pulse, req=("R-LNK-006",)),
+    on(
+        "L2_BEACON",
+        local("beaconing"),
+        when=("light_seen", "!attach_proven", "automatic"),
+        do=_pulse,
+        req=("R-LNK-006",),
+    ),
     on("L2_BEACON", expired("tLaserRestartPulse"), do=[do("laser_off")]),
 )
 
@@ -174,6 +189,7 @@ _training = (
     on(_TRAINING, rx(TRAIN_REQ, "request"), when="!supported", do=[answer(RANGE_LIMIT)]),
     on(_TRAINING, rx(TRAIN_REQ, "request"), do=[do("transmit_pattern"), answer(OK)]),
     on("L2_BEACON", rx(TRAIN_REQ, "request"), when="!attach_proven", do=[answer(LASER_INTERLOCK)], req=("R-LNK-008",)),
+    on("L2_BEACON", rx(TRAIN_REQ, "request"), do=[answer(BAD_STATE)]),
     on("SAFE_OFF", rx(TRAIN_REQ, "request"), do=[answer(LASER_INTERLOCK)], req=("R-LNK-009",)),
     on("TRAIN_CDR", local("cdr_locked"), to="TRAIN_FEC"),
     on(
@@ -189,13 +205,19 @@ _training = (
 
 _loss = (
     on(_TRAINING, line("light_off"), do=[start("tLosToLaserOff")]),
-    on(("L0", "RECOVERY"), line("light_off"), do=[start("tLosToLaserOff")], to="RECOVERY"),
+    on("L0", line("light_off"), do=[start("tLosToLaserOff"), send(LINK_EVENT, why=LINK_LOST)], to="RECOVERY"),
+    on("RECOVERY", line("light_off"), do=[start("tLosToLaserOff")]),
     on(_TRAINING, line("light_on"), do=[stop("tLosToLaserOff")]),
     on("RECOVERY", line("light_on"), do=[stop("tLosToLaserOff"), *_relock]),
     on(_LIT, expired("tLosToLaserOff"), do=_down, to="L2_BEACON", req=("R-LNK-007",)),
-    on("L0", local("lock_lost"), do=[send(LINK_EVENT), *_relock], to="RECOVERY"),
-    on("L0", local("channel_fault"), do=[send(LINK_EVENT), *_relock], to="RECOVERY"),
-    on("L0", local("degraded"), do=[send(LINK_EVENT)], req=("R-LNK-019",)),
+    on("L0", local("lock_lost"), do=[send(LINK_EVENT, why=RETRAINING), *_relock], to="RECOVERY"),
+    on(
+        "L0",
+        local("channel_fault"),
+        do=[send(LINK_EVENT, why=(CREDIT_VIOLATION, REPLAY_EXHAUSTED)), *_relock],
+        to="RECOVERY",
+    ),
+    on("L0", local("degraded"), do=[send(LINK_EVENT, why=(LINK_DEGRADED, OK))], req=("R-LNK-019",)),
     on("L0", local("failing"), when="gear_left", do=[send(RETRAIN_REQ, "request")]),
     on("RECOVERY", local("relocked"), when="trained_below", do=_up, to="L0"),
     on("RECOVERY", expired("tRelock"), when="gear_left", do=_again, to="TRAIN_CDR", req=("R-LNK-018",)),
@@ -222,13 +244,12 @@ def _agreed(form: str, reply: Sequence[Action]) -> tuple[Row, ...]:
 _agreements = (
     on(("L0", "L1", *_ASLEEP), rx(LINK_PM, "request"), when="!supported", do=[answer(RANGE_LIMIT)]),
     on("L0", rx(LINK_PM, "request"), when="disturbs", do=[answer(BAD_STATE)]),
+    on(_UNSETTLED, rx(LINK_PM, "request"), do=[answer(RETRAINING)]),
+    on("SAFE_OFF", rx(LINK_PM, "request"), do=[answer(LASER_INTERLOCK)], req=("R-LNK-009",)),
+    # RETRAIN_REQ travels by light alone, so it arrives in L0 or not at all.
     on("L0", rx(RETRAIN_REQ, "request"), when="!supported", do=[answer(RANGE_LIMIT)]),
-    *(on(_UNSETTLED, rx(p, "request"), do=[answer(RETRAINING)]) for p in (RETRAIN_REQ, LINK_PM)),
-    *(
-        on("SAFE_OFF", rx(p, "request"), do=[answer(LASER_INTERLOCK)], req=("R-LNK-009",))
-        for p in (RETRAIN_REQ, LINK_PM)
-    ),
     *_agreed("request", [answer(OK)]),
+    on(_ASLEEP, rx(LINK_PM, "request"), do=[answer(BAD_STATE)]),
     *_agreed("response", []),
     on("L1", line("light_on"), do=[do("wake"), do("laser_on"), *_relock], to="RECOVERY", req=("R-LNK-021",)),
 )
@@ -247,14 +268,16 @@ _BOTH: Final = (*_outside, *_light, *_pulses, *_training, *_loss, *_agreements, 
 LINK_MODULE: Final = machine(
     "LINK",
     Role.MODULE,
-    "The link, as the module keeps it. One without the feature LASER has none.",
+    "The link, as the module keeps it.",
+    needs=("LASER",),
     states=_STATES,
+    choices=_CHOICES,
     lines=_LINES,
     locals=_LOCALS,
     guards=(
         *_GUARDS,
         *terms(
-            epoch_known="`epoch` is that of the last LINK_PARAMS.",
+            epoch_known="`epoch` is that of the last LINK_PARAMS since this side started; 0 before the first.",
             test_mode="The laser's mode is TEST.",
         ),
     ),
@@ -262,7 +285,7 @@ LINK_MODULE: Final = machine(
     rows=(
         *_BOTH,
         on(_TRAINING, rx(TRAIN_STATUS, "event"), do=[do("tune")]),
-        on("TRAIN_FEC", local("fec_locked"), do=[send(TRAIN_STATUS), start("tTrain")], to="NEGOTIATE"),
+        on("TRAIN_FEC", local("fec_locked"), do=[send(TRAIN_STATUS), start("tTrain", "max")], to="NEGOTIATE"),
         on("NEGOTIATE", rx(LINK_PARAMS, "request"), when="!supported", do=[answer(RANGE_LIMIT)]),
         on("NEGOTIATE", rx(LINK_PARAMS, "request"), do=[do("apply_params"), answer(OK), *_up], to="L0"),
         on(("RECOVERY", "L0"), rx(VC_RESYNC, "request"), when="!epoch_known", do=[answer(EPOCH_MISMATCH)]),
@@ -287,7 +310,9 @@ LINK_PHONE: Final = machine(
     "LINK",
     Role.PHONE,
     "The link, as the phone leads it.",
+    needs=("LASER",),
     states=_STATES,
+    choices=_CHOICES,
     lines=_LINES,
     locals=(*_LOCALS, *terms(session_resumed="A session that a lost link interrupted goes on.")),
     guards=(*_GUARDS, *terms(peer_locked="The last TRAIN_STATUS of this training, be it the event, says LOCKED.")),
@@ -306,10 +331,10 @@ LINK_PHONE: Final = machine(
             "TRAIN_FEC",
             local("fec_locked"),
             when="peer_locked",
-            do=[send(TRAIN_STATUS), start("tTrain"), send(LINK_PARAMS, "request")],
+            do=[send(TRAIN_STATUS), start("tTrain", "max"), send(LINK_PARAMS, "request")],
             to="NEGOTIATE",
         ),
-        on("TRAIN_FEC", local("fec_locked"), do=[send(TRAIN_STATUS), start("tTrain")], to="NEGOTIATE"),
+        on("TRAIN_FEC", local("fec_locked"), do=[send(TRAIN_STATUS), start("tTrain", "max")], to="NEGOTIATE"),
         on("NEGOTIATE", rx(LINK_PARAMS, "response"), do=[do("apply_params"), *_up], to="L0"),
         on("NEGOTIATE", rx(LINK_PARAMS, "error"), when="gear_left", do=_again, to="TRAIN_CDR"),
         on("NEGOTIATE", rx(LINK_PARAMS, "error"), do=_down, to="L2_BEACON"),

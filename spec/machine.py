@@ -3,16 +3,23 @@
     on("CONTRACT", rx(PWR_BUDGET, "request"), when="within_budget", do=[answer(OK)], to="LIMITED")
 
 reads: in CONTRACT, when that packet arrives and the guard holds, do this and go there. `"!guard"` is a guard's
-negation. States may be given together; rows of one state are tried in the order written.
+negation. States may be given together; rows of one state are tried in the order written, and where two of them could
+hold at once the first either refuses or asks for more than the second (`opalink spec check` sees to it).
+
+A timer needs no `stop` where a row leads to a state that does not wait for it: it ends with the states that do.
 """
 
 from collections.abc import Iterable, Sequence
+
+from msgspec import structs
 
 from opalink.spec.dialect import Group, Packet
 from opalink.spec.form import (
     Action,
     Answer,
+    Choice,
     Do,
+    Edge,
     Event,
     Expired,
     Form,
@@ -53,19 +60,22 @@ def local(name: str) -> Local:
     return Local(name)
 
 
-def send(packet: Packet, form: str = "event") -> Send:
-    """Send a packet of its own accord; the engine's effect of that packet's name fills it."""
+def send(packet: Packet, form: str = "event", *, why: Status | Sequence[Status] = ()) -> Send:
+    """Send a packet of its own accord; the engine's effect of that packet's name fills it. `why` are the status codes
+    of which it carries one."""
     if Form(form) not in packet.bodies:
         raise ValueError(f"{packet.name} has no form {form!r}")
-    return Send(packet.name, Form(form))
+    reasons = (why,) if isinstance(why, Status) else why
+    return Send(packet.name, Form(form), tuple(s.name for s in reasons))
 
 
 def answer(status: Status) -> Answer:
     return Answer(status.name)
 
 
-def start(timer: str) -> Start:
-    return Start(timer)
+def start(timer: str, edge: str = "nominal") -> Start:
+    """Arm a timer; for its maximum (`"max"`) where it bounds what the peer does."""
+    return Start(timer, Edge(edge))
 
 
 def stop(timer: str) -> Stop:
@@ -101,9 +111,24 @@ def on(
     return Row(_tuple(states), event, _tuple(when), tuple(do), to, req)
 
 
+def given(feature: str, *rows: Row) -> tuple[Row, ...]:
+    """Rows that only a side with a feature has."""
+    return tuple(structs.replace(row, needs=(feature,)) for row in rows)
+
+
 def terms(**docs: str) -> tuple[Term, ...]:
     """The vocabulary of a machine: `terms(offer_exists="The object names an offer.", …)`."""
     return tuple(Term(name, doc) for name, doc in docs.items())
+
+
+def one_of(*guards: str) -> Choice:
+    """Guards of which one holds, whatever happens, and no other."""
+    return Choice(guards, complete=True)
+
+
+def at_most_one(*guards: str) -> Choice:
+    """Guards of which no two ever hold together."""
+    return Choice(guards)
 
 
 def machine(
@@ -117,9 +142,24 @@ def machine(
     effects: tuple[Term, ...] = (),
     lines: tuple[Term, ...] = (),
     locals: tuple[Term, ...] = (),
+    needs: tuple[str, ...] = (),
+    choices: Sequence[Choice] = (),
 ) -> Machine:
     """A machine, which begins in its first state."""
-    return Machine(name, role, doc, states[0].name, tuple(states), tuple(rows), guards, effects, lines, locals)
+    return Machine(
+        name,
+        role,
+        doc,
+        states[0].name,
+        tuple(states),
+        tuple(rows),
+        guards,
+        effects,
+        lines,
+        locals,
+        needs,
+        tuple(choices),
+    )
 
 
 def _tuple(value: str | Sequence[str]) -> tuple[str, ...]:

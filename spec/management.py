@@ -768,3 +768,14 @@ _must(
     "A side MUST send SEAT_STATUS when its quality differs by 10 or more from the last one sent.",
     packet=SEAT_STATUS,
 )
+_module_must(48, "The module MUST answer HELLO within tHello.", kind=Kind.TIMING, packet=HELLO)
+_module_must(
+    49,
+    "The module MUST answer the DESC_READs that read its descriptor at the greatest length within tDescRead in all.",
+    kind=Kind.TIMING,
+    packet=DESC_READ,
+)
+_must(50, "A side MUST send KEEPALIVE once it has sent nothing for tKeepAlive.", kind=Kind.TIMING, packet=KEEPALIVE)
+_module_must(
+    51, "The module MUST answer RESET with LINK with RANGE_LIMIT if it has no laser.", needs=("!LASER",), packet=RESET
+)

@@ -5,13 +5,29 @@ Plan: rules of the contract · words that both machines use · the module, as si
 The pattern is that of USB Power Delivery: offers, a request, an answer, the voltage; what gets no answer is asked
 again after a soft reset, and what still gets none ends in a hard one. A source answers at once, so it has no state in
 which a request is open. A contract holds until another one does: a request refused, or lost, takes nothing away.
+What a role swap adds stands in `swap_machine`.
 """
 
 from typing import Final
 
 from opalink.spec.codes import LATE, OK, PWR_LIMIT, PWR_REJECT, PWR_WAIT, RANGE_LIMIT
 from opalink.spec.form import Action, Kind, Role, Testability
-from opalink.spec.machine import answer, do, expired, line, local, machine, on, rx, send, start, state, stop, terms
+from opalink.spec.machine import (
+    answer,
+    at_most_one,
+    do,
+    expired,
+    line,
+    local,
+    machine,
+    on,
+    rx,
+    send,
+    start,
+    state,
+    stop,
+    terms,
+)
 from opalink.spec.power import (
     GROUP,
     PIN_TEST,
@@ -23,6 +39,18 @@ from opalink.spec.power import (
     PWR_RESET,
     PWR_SOURCE_CAPS,
     PWR_STATUS,
+)
+from opalink.spec.swap_machine import (
+    MODULE_EFFECTS,
+    MODULE_GUARDS,
+    MODULE_LOCALS,
+    MODULE_ROWS,
+    MODULE_STATES,
+    PHONE_EFFECTS,
+    PHONE_GUARDS,
+    PHONE_LOCALS,
+    PHONE_ROWS,
+    PHONE_STATES,
 )
 
 # ── Rules ────────────────────────────────────────────────────────────────────────────────────────────
@@ -171,16 +199,9 @@ _UNSETTLED = ("BOOT", "CAPS_SEEN", "REQUESTED", "TRANSITION", "SOFT_RESET")
 _POWERED = (*_UNSETTLED, *_HOLDING)
 
 _ask: list[Action] = [send(PWR_REQUEST, "request"), start("tSenderResponse")]
-_heard: Action = stop("tSenderResponse")
-_wait: list[Action] = [_heard, start("tRequestAfterWait"), do("lengthen_wait")]
-_agree: list[Action] = [stop("tPwrTransition"), do("take_contract"), send(PWR_STATUS)]
-_clear: list[Action] = [
-    stop("tSenderResponse"),
-    stop("tRequestAfterWait"),
-    stop("tPwrTransition"),
-    stop("tPwrHardReset"),
-    do("drop_contract"),
-]
+_wait: list[Action] = [start("tRequestAfterWait"), do("lengthen_wait")]
+_agree: list[Action] = [do("take_contract"), send(PWR_STATUS)]
+_clear: list[Action] = [do("drop_contract")]
 _cut: list[Action] = [*_clear, send(PWR_RESET), start("tPwrHardReset")]
 
 POWER_MODULE: Final = machine(
@@ -198,6 +219,7 @@ POWER_MODULE: Final = machine(
         state("SOFT_RESET", "The open request is forgotten; offers must come."),
         state("HARD_RESET", "Class P0, waiting for the contacts to go to 0 V."),
         state("FAULT", "Class P0, until power has been away."),
+        *MODULE_STATES,
     ),
     guards=(
         *_GUARDS,
@@ -208,6 +230,7 @@ POWER_MODULE: Final = machine(
             offers_newer="Offers have come since the last PWR_REQUEST was sent.",
             budget_possible="`max` is no less than `min_ready` of PWR_SINK_CAPS.",
         ),
+        *MODULE_GUARDS,
     ),
     effects=(
         *_RESET_FILL,
@@ -222,9 +245,10 @@ POWER_MODULE: Final = machine(
             cap_at_p2="Draws no more than class P2 allows until a PWR_REQUEST sent from now on has led to PWR_READY.",
             drop_contract="Draws no more than class P0 allows; forgets contract, offers and budget.",
         ),
+        *MODULE_EFFECTS,
     ),
     lines=_LINES,
-    locals=_LOCALS,
+    locals=(*_LOCALS, *MODULE_LOCALS),
     rows=(
         on("OFF", line("power_on"), to="BOOT", req=(_BOOT_POWER,)),
         on((*_POWERED, "HARD_RESET", "FAULT"), line("power_off"), do=_clear, to="OFF"),
@@ -237,14 +261,27 @@ POWER_MODULE: Final = machine(
         on(("REQUESTED", "TRANSITION"), _OFFERS, do=[do("keep_offers")], req=(_ONE_OPEN,)),
         on(_ASKABLE, expired("tRequestAfterWait"), do=_ask, to="REQUESTED", req=(_BACK_OFF,)),
         # The answer.
-        on("REQUESTED", _GRANTED, do=[_heard, start("tPwrTransition")], to="TRANSITION"),
+        on("REQUESTED", _GRANTED, do=[start("tPwrTransition", "max")], to="TRANSITION"),
         on("REQUESTED", _REFUSED, when=("told_to_wait", "no_contract"), do=_wait, to="CAPS_SEEN", req=(_BACK_OFF,)),
-        on("REQUESTED", _REFUSED, when=("told_to_wait", "budget_covers"), do=_wait, to="CONTRACT", req=(_KEPT,)),
+        on(
+            "REQUESTED",
+            _REFUSED,
+            when=("told_to_wait", "!no_contract", "budget_covers"),
+            do=_wait,
+            to="CONTRACT",
+            req=(_KEPT,),
+        ),
         on("REQUESTED", _REFUSED, when="told_to_wait", do=_wait, to="LIMITED", req=(_KEPT,)),
-        on("REQUESTED", _REFUSED, when="offers_newer", do=_ask, req=(_GENERATION,)),
-        on("REQUESTED", _REFUSED, when="no_contract", do=[_heard], to="CAPS_SEEN"),
-        on("REQUESTED", _REFUSED, when="budget_covers", do=[_heard], to="CONTRACT", req=(_KEPT,)),
-        on("REQUESTED", _REFUSED, do=[_heard], to="LIMITED", req=(_KEPT,)),
+        on("REQUESTED", _REFUSED, when=("!told_to_wait", "offers_newer"), do=_ask, req=(_GENERATION,)),
+        on("REQUESTED", _REFUSED, when=("!told_to_wait", "!offers_newer", "no_contract"), to="CAPS_SEEN"),
+        on(
+            "REQUESTED",
+            _REFUSED,
+            when=("!told_to_wait", "!offers_newer", "!no_contract", "budget_covers"),
+            to="CONTRACT",
+            req=(_KEPT,),
+        ),
+        on("REQUESTED", _REFUSED, to="LIMITED", req=(_KEPT,)),
         on("REQUESTED", expired("tSenderResponse"), when="soft_reset_tried", do=_cut, to="HARD_RESET"),
         on(
             "REQUESTED",
@@ -256,7 +293,14 @@ POWER_MODULE: Final = machine(
         on("SOFT_RESET", expired("tSenderResponse"), do=_cut, to="HARD_RESET"),
         # The voltage.
         on("TRANSITION", _READY, when="offers_newer", do=[*_agree, *_ask], to="REQUESTED", req=(_MEASURED,)),
-        on("TRANSITION", _READY, when="budget_covers", do=_agree, to="CONTRACT", req=(_LIMIT, _MEASURED)),
+        on(
+            "TRANSITION",
+            _READY,
+            when=("!offers_newer", "budget_covers"),
+            do=_agree,
+            to="CONTRACT",
+            req=(_LIMIT, _MEASURED),
+        ),
         on("TRANSITION", _READY, do=_agree, to="LIMITED", req=(_LIMIT, _MEASURED)),
         on("TRANSITION", expired("tPwrTransition"), do=_cut, to="HARD_RESET"),
         # The budget outlives contracts: its cause does.
@@ -265,17 +309,18 @@ POWER_MODULE: Final = machine(
         on(_HOLDING, _BUDGET, do=[do("take_budget"), answer(OK)], to="LIMITED", req=(_PROMPT_BUDGET,)),
         on(_UNSETTLED, _BUDGET, do=[do("take_budget"), answer(OK)], req=(_PROMPT_BUDGET,)),
         # Resets and faults.
-        on(_POWERED, _RESET, when="hard", do=[*_clear, start("tPwrHardReset")], to="HARD_RESET"),
+        on(_POWERED, _RESET, when=("contracts", "hard"), do=[*_clear, start("tPwrHardReset")], to="HARD_RESET"),
         on(
             ("REQUESTED", "TRANSITION"),
             _RESET,
-            do=[stop("tPwrTransition"), start("tSenderResponse")],
+            do=[start("tSenderResponse")],
             to="SOFT_RESET",
             req=(_FORGOTTEN,),
         ),
         on("HARD_RESET", expired("tPwrHardReset"), to="BOOT"),
         on(_POWERED, local("power_fault"), do=[*_clear, send(PWR_FAULT)], to="FAULT", req=(_LATCHED,)),
         on(_POWERED, _FAULT, when="latched", do=_clear, to="FAULT", req=(_LATCHED,)),
+        *MODULE_ROWS,
     ),
 )
 
@@ -287,16 +332,11 @@ _SUPPLIED = ("BOOT", *_OFFERED)
 
 _offer: list[Action] = [send(PWR_SOURCE_CAPS)]
 _limit: list[Action] = [send(PWR_BUDGET, "request"), start("tSenderResponse")]
-_supply: list[Action] = [stop("tSenderResponse"), answer(OK), do("set_supply"), start("tPwrTransition")]
+_heard: Action = stop("tSenderResponse")
+_supply: list[Action] = [answer(OK), do("set_supply"), start("tPwrTransition")]
 _later: list[Action] = [do("say_why"), answer(PWR_WAIT)]
-_undo: list[Action] = [stop("tPwrTransition"), do("restore_supply"), *_offer]
-_release: list[Action] = [
-    stop("tSenderResponse"),
-    stop("tPwrTransition"),
-    stop("tPwrHardReset"),
-    stop("tPwrDischarge"),
-    do("drop_contract"),
-]
+_undo: list[Action] = [do("restore_supply"), *_offer]
+_release: list[Action] = [do("drop_contract")]
 _cut_off: list[Action] = [*_release, send(PWR_RESET), start("tPwrHardReset")]
 
 POWER_PHONE: Final = machine(
@@ -313,7 +353,9 @@ POWER_PHONE: Final = machine(
         state("SOFT_RESET", "A budget got no answer; the module must ask again or be cut off."),
         state("HARD_RESET", "On the way to 0 V."),
         state("FAULT", "Boot power at most, until power has been away."),
+        *PHONE_STATES,
     ),
+    choices=(at_most_one("class_open", "class_untested"),),
     guards=(
         *_GUARDS,
         *terms(
@@ -325,6 +367,7 @@ POWER_PHONE: Final = machine(
             peak_offered="The peak is within `peak` and `peak_time` of the contract's offer.",
             peak_spared="The peak, or a part of it, can be supplied.",
         ),
+        *PHONE_GUARDS,
     ),
     effects=(
         *_RESET_FILL,
@@ -342,6 +385,7 @@ POWER_PHONE: Final = machine(
             drop_contract="Supplies boot power at most; forgets contract and budget.",
             contacts_off="Takes the contacts to 0 V; `power_off` follows.",
         ),
+        *PHONE_EFFECTS,
     ),
     lines=_LINES,
     locals=(
@@ -352,6 +396,7 @@ POWER_PHONE: Final = machine(
             supply_ready="The supply is where `set_supply` turned it.",
             budget_changed="What can be spared for this module has changed.",
         ),
+        *PHONE_LOCALS,
     ),
     rows=(
         on("OFF", line("power_on"), to="BOOT"),
@@ -373,14 +418,14 @@ POWER_PHONE: Final = machine(
             "TRANSITION",
             local("supply_ready"),
             when="budget_covers",
-            do=[stop("tPwrTransition"), send(PWR_READY)],
+            do=[send(PWR_READY)],
             to="CONTRACT",
             req=(_READY_ONCE,),
         ),
         on(
             "TRANSITION",
             local("supply_ready"),
-            do=[stop("tPwrTransition"), send(PWR_READY), *_limit],
+            do=[send(PWR_READY), *_limit],
             to="CONTRACT",
             req=(_READY_ONCE,),
         ),
@@ -406,12 +451,13 @@ POWER_PHONE: Final = machine(
         # Resets and faults.
         on((*_SUPPLIED, "FAULT"), _RESET, when="hard", do=[*_release, start("tPwrHardReset")], to="HARD_RESET"),
         on(_IDLE, _RESET, do=_offer, req=(_OFFER_AGAIN,)),
-        on("TRANSITION", _RESET, when="no_contract", do=_undo, to="CAPS_SENT", req=(_OFFER_AGAIN,)),
+        on("TRANSITION", _RESET, when=("!hard", "no_contract"), do=_undo, to="CAPS_SENT", req=(_OFFER_AGAIN,)),
         on("TRANSITION", _RESET, do=_undo, to="CONTRACT", req=(_OFFER_AGAIN,)),
         on("HARD_RESET", expired("tPwrHardReset"), do=[do("contacts_off"), start("tPwrDischarge")]),
         on("HARD_RESET", expired("tPwrDischarge"), to="FAULT"),
         on(_SUPPLIED, local("power_fault"), do=[*_release, send(PWR_FAULT)], to="FAULT", req=(_LATCHED,)),
         on(_SUPPLIED, _FAULT, when="latched", do=_release, to="FAULT", req=(_LATCHED,)),
+        *PHONE_ROWS,
     ),
 )
 

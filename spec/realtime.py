@@ -367,3 +367,10 @@ _must(
     packet=OIS_TARGET,
     source="A delay of 200 us leaves 1.3 % of a shake of 10 Hz.",
 )
+_must(
+    25,
+    "The module MUST send TIME_SYNC again and again in a session, with tTimeSync from one to the next.",
+    role=_MODULE,
+    kind=_TIMING,
+    packet=TIME_SYNC,
+)

@@ -8,6 +8,9 @@ from typing import Final
 from opalink.spec.codes import (
     AUTH_FAILED,
     BAD_STATE,
+    CANCELLED,
+    FW_BAD_HASH,
+    FW_BAD_SIGNATURE,
     FW_ROLLBACK,
     FW_WRONG_COMPONENT,
     NEEDS_SESSION,
@@ -18,7 +21,21 @@ from opalink.spec.codes import (
     TOO_LARGE,
 )
 from opalink.spec.form import Role
-from opalink.spec.machine import answer, do, line, local, machine, on, rx, send, signal, state, terms
+from opalink.spec.machine import (
+    answer,
+    at_most_one,
+    do,
+    line,
+    local,
+    machine,
+    on,
+    one_of,
+    rx,
+    send,
+    signal,
+    state,
+    terms,
+)
 from opalink.spec.security import FW_BEGIN, FW_CONTROL, FW_PULL, FW_STATUS, SPDM, TRUST_POLICY
 
 _PHONE, _MODULE = Role.PHONE, Role.MODULE
@@ -53,6 +70,11 @@ AUTH_MODULE: Final = machine(
     "AUTH",
     _MODULE,
     "How far a module has proved itself.",
+    needs=("SECURITY",),
+    choices=(
+        at_most_one("asks_version", "asks_algorithms", "asks_certificate", "asks_challenge"),
+        at_most_one("level_genuine", "level_measured", "level_rejected"),
+    ),
     states=_SHOWN + _CONCLUDED,
     lines=_LINES,
     locals=(*_SESSION, *terms(trust_expired="The time in `expires` of the policy has passed.")),
@@ -103,10 +125,16 @@ _told = rx(SPDM, "response")
 AUTH_PHONE: Final = machine(
     "AUTH",
     _PHONE,
-    "How a phone comes to its conclusion.",
+    "How a phone comes to its conclusion. It has one for every module: one that offers no proof is soon done.",
+    choices=(at_most_one("proof_bad", "proof_measured", "proof_genuine"),),
     states=(_SHOWN[0], state("ASKING", "An SPDM request is open."), *_CONCLUDED),
     lines=_LINES,
-    locals=(*_SESSION, *terms(auth_finished="The phone has come to a conclusion, or the module offers none.")),
+    locals=(
+        *_SESSION,
+        *terms(
+            auth_finished="The phone has come to a conclusion, or the module offers none.",
+        ),
+    ),
     guards=terms(
         offers_spdm="The module has the feature SECURITY.",
         proof_bad="The message is an SPDM ERROR, or what it proves is false.",
@@ -136,12 +164,15 @@ AUTH_PHONE: Final = machine(
 _under_way = ("DOWNLOAD", "VERIFY", "APPLY")
 _abortable = (*_under_way, "STAGED", "ACTIVATE_PENDING")
 _begin, _block, _control = rx(FW_BEGIN, "request"), rx(FW_PULL, "response"), rx(FW_CONTROL, "request")
-_give_up = (do("drop_image"), send(FW_STATUS))
+_give_up = (do("drop_image"), send(FW_STATUS, why=CANCELLED))
+_image_bad = (FW_BAD_HASH, FW_BAD_SIGNATURE, FW_WRONG_COMPONENT, FW_ROLLBACK)
 
 FIRMWARE_MODULE: Final = machine(
     "FIRMWARE",
     _MODULE,
     "An update, as the module carries it out.",
+    needs=("FIRMWARE",),
+    choices=(one_of("op_activate", "op_abort", "op_rollback"),),
     states=(
         state("IDLE", "No update is under way."),
         state("DOWNLOAD", "The image is pulled, one request at a time."),
@@ -157,7 +188,7 @@ FIRMWARE_MODULE: Final = machine(
             session_resumed="A session that a lost link interrupted goes on.",
             reboot="This side starts anew, as after a loss of power.",
             image_good="Digest and signature are as they must be.",
-            image_bad="Digest or signature is wrong.",
+            image_bad="Digest or signature is wrong, or the image says of itself that it is the wrong one or too old.",
             image_written="The image is in its slot.",
         ),
     ),
@@ -209,7 +240,13 @@ FIRMWARE_MODULE: Final = machine(
         on("DOWNLOAD", _block, do=[do("store_block"), do("verify_image"), send(FW_STATUS)], to="VERIFY"),
         on("DOWNLOAD", rx(FW_PULL, "error"), do=_give_up, to="IDLE"),
         on("DOWNLOAD", local("session_resumed"), do=[send(FW_PULL, "request")], req=("R-SEC-014",)),
-        on("VERIFY", local("image_bad"), do=_give_up, to="IDLE", req=("R-SEC-010", "R-SEC-011")),
+        on(
+            "VERIFY",
+            local("image_bad"),
+            do=[do("drop_image"), send(FW_STATUS, why=_image_bad)],
+            to="IDLE",
+            req=("R-SEC-010", "R-SEC-011"),
+        ),
         on("VERIFY", local("image_good"), do=[do("write_image"), send(FW_STATUS)], to="APPLY"),
         on("APPLY", local("image_written"), do=[send(FW_STATUS)], to="STAGED"),
         on(("IDLE", *_abortable), _control, when="!components_known", do=[answer(NO_SUCH_ID)]),
@@ -243,6 +280,8 @@ FIRMWARE_PHONE: Final = machine(
     "FIRMWARE",
     _PHONE,
     "An update, as the phone serves it.",
+    needs=("FIRMWARE",),
+    choices=(at_most_one("image_staged", "image_dropped"),),
     states=(
         state("IDLE", "No update is under way."),
         state("OFFERED", "FW_BEGIN is open."),

@@ -1,6 +1,10 @@
 """What holds for every packet: CRCs, the packet header, the FLIT, the sideband record, the wire rules.
 
 Plan: CRCs · packet · refusal · FLIT · sideband record · rules, each one obligation.
+
+A payload is never split over packets in this version: every list has pages, no layout outgrows its channel, and a
+packet that does not fit a FLIT goes on in the next one of its virtual channel. MORE is kept for a later version, which
+can rely on being told NOT_SUPPORTED by this one rather than on half a payload being taken for a whole.
 """
 
 from typing import Final
@@ -27,7 +31,7 @@ PACKET: Final = envelope(
         f("major", 4, "Major version of the protocol.", const=limits.VERSION_MAJOR),
         f("rsp", 1, "1 in a response."),
         rsvd("spare2", 1),
-        f("more", 1, "1 where the payload goes on in the next packet of this type and transaction."),
+        f("more", 1, "1 where the payload goes on in a further packet: never in this version."),
         rsvd("spare0", 1),
     ),
     f("type", u8, "The packet type's code."),
@@ -170,3 +174,24 @@ _must(
     kind=Kind.CAPACITY,
     test=Testability.PASSIVE,
 )
+_must(27, "A responder MUST answer a request that is not legal in its present state with BAD_STATE.")
+_must(28, "A receiver MUST answer a request on another lane than its type declares with BAD_STATE.", needs=("LASER",))
+_must(
+    29,
+    "A receiver MUST ignore an event whose type only its own side sends, or that comes on another lane than its type "
+    "declares.",
+)
+_must(
+    30,
+    "A sender MUST NOT send a request or an event of a type that only the other side sends.",
+    kind=Kind.SYNTAX,
+    test=Testability.PASSIVE,
+)
+_must(
+    31,
+    "A sender MUST NOT send a request or an event on another lane than its type declares.",
+    kind=Kind.SYNTAX,
+    test=Testability.PASSIVE,
+)
+_must(32, "A sender MUST send `more` as 0.", kind=Kind.SYNTAX, test=Testability.PASSIVE)
+_must(33, "A receiver MUST answer a request with `more` set with NOT_SUPPORTED.")

@@ -190,7 +190,8 @@ class MacroTube:
             raise fault
         if packet.instance:
             raise Refused(Status.NO_SUCH_ID)
-        if packet.type not in TAKES or (fault is None and isinstance(packet.body, bytes)):  # a form without a layout
+        formless = fault is None and isinstance(packet.body, bytes)
+        if packet.type not in TAKES or packet.more or formless:
             raise Refused(Status.NOT_SUPPORTED)
         if packet.vc != CHANNELS[packet.type]:
             raise Refused(Status.BAD_VALUE)

@@ -18,6 +18,7 @@ from opalink.protocol.ir.load import catalogue, declared
 from opalink.spec import form
 from opalink.spec.form import (
     Answer,
+    Choice,
     Do,
     Expired,
     Form,
@@ -37,8 +38,6 @@ from opalink.spec.form import (
     Status,
     Stop,
     Term,
-    Timer,
-    TimerKind,
 )
 from tests.changes import Change, altered, chain, machine, new, part
 
@@ -52,6 +51,7 @@ def frame(*rows: Row, **more: Any) -> Change:
     return machine("FRAME", Role.PHONE, rows=lambda old: old + rows, **more)
 
 
+NEW_TYPE = ir.Packet(0xEF, "NEW_TYPE", "A new type.", "wire", "LINK", Role.PHONE, {Form.EVENT: "Empty"})
 EMPTY = ir.Layout("Empty", "Nothing.", ())
 TAIL = ir.Tlvs("tail", "Extensions.", "extensions")
 
@@ -63,9 +63,13 @@ def tlv(**fields: Any) -> Change:
 
 
 def packet(**fields: Any) -> Change:
-    """One more packet type: an event that holds nothing."""
-    made = ir.Packet(0xEF, "NEW_TYPE", "A new type.", "wire", "LINK", Role.PHONE, {Form.EVENT: "Empty"})
-    return chain(new(layouts=EMPTY), new(packets=structs.replace(made, **fields)))
+    """One more packet type: an event that holds nothing, and that is legal somewhere."""
+    made = structs.replace(NEW_TYPE, **fields)
+
+    def allow(states: tuple[State, ...]) -> tuple[State, ...]:
+        return (*states[:-1], structs.replace(states[-1], allows=(*states[-1].allows, made.name)))
+
+    return chain(new(layouts=EMPTY), new(packets=made), machine("ATTACH", Role.MODULE, states=allow))
 
 
 def spaces_in_spaces(c: ir.Catalogue) -> ir.Catalogue:
@@ -114,6 +118,8 @@ ON = ("FILLING",)
 BLOCK = Received("FRAME_BLOCK", Form.EVENT)
 LOST = Local("session_closed")
 NOWHERE = State("NOWHERE", "A state.")
+OVER = ("PARTIAL",)
+ALIVE = Received("KEEPALIVE", Form.REQUEST)
 
 # ── Cases: the rule that is broken, and how ──────────────────────────────────────────────────────────
 
@@ -140,6 +146,7 @@ CASES: list[tuple[str, Change]] = [
     ("L07", part("PwrReady", "voltage", name="_voltage")),
     ("L07", part("PwrReady", "voltage", name="class")),
     ("L07", part("PwrReady", "voltage", name="unsigned")),
+    ("L07", part("PwrReady", "voltage", name="payload")),
     ("L07", tlv(name="new-type")),
     ("L07", packet(name="NewType")),
     ("L08", unknown_in("Offer", TAIL)),
@@ -150,8 +157,9 @@ CASES: list[tuple[str, Change]] = [
     ("L10", part("PwrSourceCaps", "offers", hi=256)),
     ("L10", part("PwrSourceCaps", "offers", lo=9, hi=8)),
     ("L11", spaces_in_spaces),
+    ("L12", chain(new(layouts=EMPTY), part("PwrSourceCaps", "offers", row="Empty"))),
     ("P01", packet(code=REAL.packet["PWR_READY"].code)),
-    ("P01", packet(name="PWR_READY", code=0xEF)),
+    ("P01", packet(name="STATS", code=0xEF)),
     ("P01", packet(code=256)),
     ("P02", packet(forms={Form.RESPONSE: "Empty"})),
     ("P02", packet(forms={Form.EVENT: "Empty", Form.ERROR: "Empty"})),
@@ -175,9 +183,11 @@ CASES: list[tuple[str, Change]] = [
     ("N03", altered("timers", "tKeepAlive", min=0)),
     ("N03", altered("timers", "tHello", max=None)),
     ("N03", altered("timers", "tKeepAlive", min=None)),
-    ("N03", new(timers=Timer("tNever", TimerKind.BEST_EFFORT, Role.BOTH, None, None, None, "Never."))),
+    ("N03", altered("timers", "tDetachNotice", min=None)),
     ("N04", altered("crcs", "crc16", check=0)),
     ("N04", altered("crcs", "crc32c", poly=0x04C11DB7)),
+    ("N05", new(timers=structs.replace(REAL.timer["tHello"], name="tLonely"))),
+    ("N05", new(timers=structs.replace(REAL.timer["tHello"], name="tHell"))),
     ("F01", altered("profiles", "macro-tube", requires=("WINGS",))),
     ("F01", altered("profiles", "macro-tube", allows=lambda old: (*old, "STACK", "STACK"), requires=())),
     ("F02", descriptor("wings")),
@@ -227,12 +237,38 @@ CASES: list[tuple[str, Change]] = [
     ("M04", frame(Row(("PARTIAL",), LOST, actions=(Stop("tHello"),)))),
     ("M05", machine("FRAME", Role.PHONE, states=lambda old: (*old, NOWHERE))),
     ("M06", frame(Row(("PARTIAL",), Received("READY", Form.EVENT), actions=(Answer("OK"),)))),
-    ("M06", frame(Row(("PARTIAL",), Received("PWR_RESERVE", Form.REQUEST)))),
-    ("M06", frame(Row(("PARTIAL",), Received("PWR_RESERVE", Form.REQUEST), actions=(Answer("OK"), Answer("OK"))))),
-    ("M06", frame(Row(("PARTIAL",), Received("PWR_RESERVE", Form.REQUEST), actions=(Answer("FW_ROLLBACK"),)))),
+    ("M06", frame(Row(("PARTIAL",), Received("KEEPALIVE", Form.REQUEST)))),
+    ("M06", frame(Row(("PARTIAL",), Received("KEEPALIVE", Form.REQUEST), actions=(Answer("OK"), Answer("OK"))))),
+    ("M06", frame(Row(("PARTIAL",), Received("KEEPALIVE", Form.REQUEST), actions=(Answer("FW_ROLLBACK"),)))),
     ("M07", frame(Row(ON, BLOCK))),
     ("M08", frame(Row(("PARTIAL",), LOST, actions=(Signal("cry"),)), locals=lambda old: (*old, Term("cry", "A cry.")))),
     ("M09", machine("ATTACH", Role.PHONE, states=lambda old: (structs.replace(old[0], allows=("WINGS",)), *old[1:]))),
+    ("M10", chain(new(layouts=EMPTY), new(packets=NEW_TYPE))),
+    ("M10", frame(Row(("PARTIAL",), Received("PWR_RESERVE", Form.REQUEST), actions=(Answer("OK"),)))),
+    ("M10", frame(Row(("PARTIAL",), ALIVE, guards=("aborted",), actions=(Answer("OK"),)))),
+    ("M10", machine("ATTACH", Role.PHONE, rows=lambda old: (*old, Row(("DETACHED",), ALIVE, actions=(Answer("OK"),))))),
+    ("M11", frame(Row(OVER, LOST, ("aborted",), next="ABORTED"), Row(OVER, LOST, ("crc_good",), next="COMPLETE"))),
+    ("M11", frame(Row(OVER, LOST, ("crc_good",), next="ABORTED"), Row(OVER, LOST, ("!aborted",), next="COMPLETE"))),
+    ("M12", frame(Row(OVER, LOST, actions=(Start("tNakDelay"),)))),
+    ("M12", frame(Row(OVER, LOST, actions=(Stop("tNakDelay"),)))),
+    ("M12", frame(Row(("WAIT_LEADER",), Expired("tNakDelay")))),
+    ("M13", frame(needs=("WINGS",))),
+    ("M13", frame(Row(OVER, LOST, needs=("WINGS",)))),
+    ("M13", frame(choices=lambda old: (*old, Choice(("aborted", "wings"))))),
+    ("M13", frame(choices=lambda old: (*old, Choice(("aborted",))))),
+    ("M14", frame(guards=lambda old: (structs.replace(old[0], doc="no phrase."), *old[1:]))),
+    ("M14", frame(effects=lambda old: (structs.replace(old[0], doc="No full stop"), *old[1:]))),
+    ("M14", frame(states=lambda old: (*old[:-1], structs.replace(old[-1], doc="")))),
+    ("M15", frame(Row(OVER, LOST, ("aborted", "!aborted")))),
+    ("M15", frame(Row(OVER, LOST, ("fills_last", "opens_gap")))),
+    ("M15", frame(Row(OVER, LOST, actions=(Send("BLOCK_NAK", Form.REQUEST, ("BAD_CRC",)),)))),
+    ("M15", frame(Row(OVER, LOST, actions=(Send("BLOCK_NAK", Form.REQUEST, ("WINGS",)),)))),
+    ("M16", new(statuses=Status("LONELY", 0xE0, (Scope.EVENT,), "No event carries it."))),
+    ("M16", new(statuses=Status("LONELY", 0xE0, (Scope.LOCAL,), "Nobody counts it."))),
+    ("M16", chain(
+        new(statuses=Status("LONELY", 0xE0, (Scope.RESPONSE,), "Nobody answers it.")),
+        altered("packets", "PWR_READY", statuses=("LONELY",)),
+    )),
 ]  # fmt: skip
 
 

@@ -11,15 +11,19 @@ import pytest
 from opalink.conformance import campaign as campaigns
 from opalink.conformance.campaign import Options, certify, seed_of
 from opalink.conformance.coverage import binds
+from opalink.conformance.monitors import BURDEN, Monitor
 from opalink.conformance.pics import PicsError, read, write
 from opalink.conformance.purposes import Plan
 from opalink.conformance.results import Actor, How, Result
+from opalink.conformance.session import Session
 from opalink.conformance.verdicts import Conclusion, Verdict
+from opalink.conformance.zoo import members
 from opalink.protocol.engine.module import Module
 from opalink.protocol.ir.load import catalogue
-from opalink.protocol.packets import Operation
+from opalink.protocol.packets import Lane, Operation
 from opalink.protocol.transport import Unreachable, UriError
-from opalink.spec.form import Role
+from opalink.protocol.transport.bench import ClockChoice
+from opalink.spec.form import MS, Role
 
 # ── Implementations to judge ─────────────────────────────────────────────────────────────────────────
 
@@ -258,6 +262,53 @@ def test_the_verdict_ends_the_steps_of_what_did_not_pass() -> None:
 
 
 # ── Real time ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _fails(times: int) -> Any:
+    """A scenario that fails so many times and then passes."""
+    left = [times]
+
+    def scenario(s: Session) -> None:
+        left[0] -= 1
+        s.expect(left[0] < 0, "an answer in time", "one too late")
+
+    return lambda _: scenario
+
+
+@pytest.mark.parametrize(
+    ("clock", "times", "verdict"),
+    [
+        ("real", 1, Verdict.INCONC),
+        ("real", 2, Verdict.INCONC),
+        ("real", 3, Verdict.FAIL),
+        ("virtual", 1, Verdict.FAIL),
+    ],
+)
+def test_in_real_time_only_what_fails_every_time_is_a_failure(
+    clock: ClockChoice, times: int, verdict: Verdict, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(campaigns, "scenario_of", _fails(times))
+    (result,) = certify(GOOD, Options(selection="MOD/WIRE/TXN/TI-response", clock=clock)).results
+    assert result.verdict is verdict
+    if verdict is Verdict.INCONC:
+        assert result.charged == ()
+        assert f"It failed {times} of {times + 1} times" in result.reason
+
+
+def test_what_is_late_behind_much_else_is_not_judged_in_real_time() -> None:
+    monitor = Monitor(catalogue(), Role.MODULE, slack=MS)
+    monitor.in_time("R-WIRE-023", 60 * MS, 50 * MS, "an answer")
+    assert monitor.broken == {"R-WIRE-023": 1}
+    monitor.hear(0, Lane.LASER, bytes(BURDEN + 1))
+    monitor.violations.clear()
+    monitor.in_time("R-WIRE-023", 60 * MS, 50 * MS, "an answer")
+    assert (monitor.broken["R-WIRE-023"], len(monitor.unsure)) == (1, 1)
+
+
+def test_a_connection_may_close_late() -> None:
+    member = members()["SlowToClose"]
+    (result,) = certify(member.uri, Options(selection="MOD/BEN/RECORD/RB-over_limit", clock="real")).results
+    assert result.verdict is Verdict.PASS
 
 
 def test_real_time_works_too() -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from opalink.protocol.codec import Status
 from opalink.protocol.engine.clock import Clock
@@ -16,6 +17,7 @@ from opalink.protocol.ir.load import catalogue
 from opalink.spec.form import (
     MS,
     Do,
+    Edge,
     Expired,
     Form,
     Line,
@@ -101,6 +103,15 @@ def door() -> tuple[Side, Door, Run]:
     return side, part, part.run
 
 
+def running(machine: Machine) -> tuple[Side, Run]:
+    """A door that is unlocked, and runs another machine."""
+    side = Side()
+    part = Door(side)
+    part.locked = False
+    part.run = Run(machine, part, side, TIMERS)
+    return side, part.run
+
+
 # ── Rows ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -140,6 +151,30 @@ def test_every_row_that_fires_is_seen() -> None:
     assert seen == ["DOOR SHUT OPEN"]
 
 
+def test_rows_of_features_that_a_side_lacks_are_not_its_own() -> None:
+    bell = Row(("SHUT",), Line("ring"), (), (Signal("ding"),), needs=("BELL",))
+    machine = structs.replace(MACHINE, rows=(*MACHINE.rows, bell))
+    assert not running(machine.within(set()))[1].knows(Line("ring"))
+    side, run = running(machine.within({"BELL"}))
+    assert run.fire(Line("ring"), Cause())
+    assert side.log == ["signal ding"]
+
+
+def test_an_effect_that_fills_a_packet_is_told_the_reasons_to_choose_from() -> None:
+    given = Row(("SHUT",), Line("push"), (), (Send("KEEPALIVE", Form.REQUEST, ("LATE", "OK")),))
+    told = []
+
+    class Choosy(Door):
+        def fill_keepalive(self, cause: Cause) -> str:
+            told.append(cause.reasons)
+            return ""
+
+    part = Choosy(Side())
+    part.run = Run(structs.replace(MACHINE, rows=(given, *MACHINE.rows)), part, part.side, TIMERS)
+    part.run.fire(Line("push"), Cause())
+    assert told == [(Status.LATE, Status.OK)]
+
+
 # ── Timers ───────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -172,6 +207,30 @@ def test_a_timer_without_nominal_time_runs_for_its_only_edge() -> None:
     assert side.clock.due(("DOOR", None, "tLeast")) == 40 * MS
     with pytest.raises(ValueError, match="no time"):
         duration(Timer("tNone", TimerKind.BOUND, Role.BOTH, None, None, None, ""))
+
+
+def test_a_timer_that_bounds_the_peer_runs_for_its_maximum() -> None:
+    assert duration(TIMERS["tNominal"], Edge.MAX) == 20 * MS
+    assert duration(TIMERS["tLeast"], Edge.MAX) == 40 * MS
+    row = Row(("SHUT",), Line("push"), (), (Start("tNominal", Edge.MAX),), "OPEN")
+    side, run = running(structs.replace(MACHINE, rows=(row, *MACHINE.rows[2:])))
+    run.fire(Line("push"), Cause())
+    assert side.clock.deadline() == 20 * MS
+
+
+def test_a_state_that_does_not_wait_for_a_timer_disarms_it_and_one_that_does_lets_it_run() -> None:
+    rows = (
+        *MACHINE.rows,
+        Row(("OPEN",), Line("wedge"), (), (), "AJAR"),
+        Row(("AJAR",), Expired("tNominal"), (), (), "SHUT"),
+        Row(("AJAR",), Line("pull"), (), (), "SHUT"),
+    )
+    side, run = running(structs.replace(MACHINE, states=(*MACHINE.states, State("AJAR", "")), rows=rows))
+    run.fire(Line("push"), Cause())
+    run.fire(Line("wedge"), Cause())
+    assert run.running("tNominal")
+    run.fire(Line("pull"), Cause())
+    assert (run.state, side.clock.deadline()) == ("SHUT", None)
 
 
 def test_timers_due_together_fire_in_the_order_of_their_start() -> None:

@@ -16,7 +16,7 @@ from opalink.protocol import packets as classes
 from opalink.protocol.generate import registry
 from opalink.protocol.ir import model as ir
 from opalink.protocol.ir.load import catalogue, declared, lock_path
-from opalink.protocol.packets.codec import CODECS, HOMES
+from opalink.protocol.packets import CODECS, HOMES
 from opalink.spec.form import Form
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -226,6 +226,25 @@ def keys_that_mean_something(c: ir.Catalogue) -> Iterator[str]:
             yield from (f"{s.name}.{t.name}.{path}.{what}" for path in paths(c, c.layout[t.layout]) for what in checks)
 
 
+def test_what_holds_for_a_tlv_holds_where_the_tlv_is() -> None:
+    """Its requirements are of no packet type, and bind whoever has what the TLV needs."""
+    known = {f"{s.name}.{t.name}": t.needs for s in REAL.spaces for t in s.types}
+    found = {key: r for key, r in REAL.by_key.items() if key.split(".")[0] in REAL.space}
+    assert any(r.needs for r in found.values())
+    for key, r in found.items():
+        assert r.packet == "", key
+        assert r.needs == known[".".join(key.split(".")[:2])], key
+
+
+def test_no_request_is_both_too_short_and_of_a_wrong_size() -> None:
+    """A body that is raw data from its first byte cannot end before a declared field does."""
+    for p in REAL.packets:
+        name = p.forms.get(Form.REQUEST)
+        if name and all(isinstance(part, ir.Raw) for part in REAL.layout[name].parts):
+            assert f"{p.name}.request.short" not in REAL.by_key, p.name
+    assert "SPDM.request.message.cap" in REAL.by_key
+
+
 def test_every_key_leads_to_a_field_or_a_packet() -> None:
     assert REAL.by_key.keys() <= set(keys_that_mean_something(REAL))
 

@@ -62,7 +62,7 @@ def test_a_still_comes_whole_and_is_what_the_pattern_says() -> None:
     phone.user.still()
     assert meeting.run_until(lambda: bool(phone.frames.stills), meeting.now + 2 * SECOND), phone.complaints
     still = phone.frames.stills.popleft()
-    assert still.whole
+    assert not still.missing
     assert still.leader.kind & FrameFlags.STILL
     assert len(still.data) == still.leader.size
     first, second = still.data[0] | (still.data[1] & 15) << 8, still.data[1] >> 4 | still.data[2] << 4
@@ -122,7 +122,7 @@ def test_whenever_the_module_is_torn_off_both_sides_come_to_rest_and_can_begin_a
     gone = meeting.now
     meeting.run(gone + 100 * MS)  # tForcedRemoval
     assert meeting.states()["ATTACH"] == "DETACHED"
-    assert set(meeting.states().values()) <= {"DETACHED", "L3_OFF", "OFF", "NONE", "UNCONFIGURED", "IDLE"}
+    assert set(meeting.states().values()) <= {"DETACHED", "L3_OFF", "OFF", "NONE", "UNCONFIGURED", "IDLE", "FREE"}
     assert not meeting.phone.frames.open_on(0)
     meeting.put_on()
     assert meeting.run_until(lambda: meeting.phone.reader.complete, meeting.now + SECOND)

@@ -1,9 +1,12 @@
 """Envelopes and CRCs, held against what others publish and against layouts written by hand.
 
-Plan: CRCs · the packet header · FLIT and sideband record · damage · what is preserved · what has no encoding.
+Plan: CRCs · the packet header · FLIT and sideband record · damage · what is preserved · what has no encoding ·
+chapters that nobody has met.
 """
 
 import struct
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -261,3 +264,38 @@ def test_the_encoder_names_the_field_that_is_wrong(packet: Any, path: str) -> No
         codec.encode(packet)
     assert error.value.path == path
     assert isinstance(error.value, ValueError)
+
+
+# ── Chapters that nobody has met ─────────────────────────────────────────────────────────────────────
+
+MEETING = """
+import sys
+from opalink.protocol import codec
+
+def chapters():
+    return {name.rpartition(".")[2] for name in sys.modules if name.startswith("opalink.protocol.packets.")} & NAMES
+
+assert not chapters(), chapters()
+packet = codec.decode(bytes.fromhex(DATA))
+assert chapters() == {HOME}, chapters()
+assert codec.encode(codec.event(packet.body)) == codec.encode(packet)
+assert codec.decode(bytes.fromhex(UNKNOWN)).body == b"", "an unknown type has no chapter"
+assert chapters() == {HOME}, chapters()
+from opalink.protocol.packets import OTHER
+assert chapters() == {HOME, OTHER.__module__.rpartition(".")[2]}, chapters()
+assert codec.HOMES[OTHER] and len(codec.HOMES) == COUNT
+assert chapters() == NAMES, NAMES - chapters()
+"""
+
+
+def test_a_packet_or_a_name_brings_in_its_own_chapter_and_no_other() -> None:
+    """Whoever decodes one packet does not wait for the other chapters; whoever asks for all of them has them."""
+    data = codec.encode(codec.event(classes.FrameBlock(data=b"x"))).hex()
+    names = {packet.group for packet in catalogue().packets}
+    count = sum(1 for _ in catalogue().messages())
+    given = {"DATA": data, "UNKNOWN": codec.encode(codec.Packet(type=0xFE)).hex(), "HOME": "frame", "COUNT": count}
+    program = MEETING.replace("OTHER", "LensState")
+    assigned = "".join(f"{name} = {value!r}\n" for name, value in (given | {"NAMES": names}).items())
+    command = [sys.executable, "-c", assigned + program]
+    done = subprocess.run(command, env={"PYTHONPATH": ":".join(sys.path)}, capture_output=True, text=True, check=False)
+    assert done.stderr == ""

@@ -6,8 +6,8 @@
 []
 """
 
-from opalink.protocol.check import layouts, machines, tables
+from opalink.protocol.check import behaviour, layouts, machines, tables
 from opalink.protocol.check.rules import RULES, Finding, check
 
-# The three modules register their rules when they are imported.
-__all__ = ["RULES", "Finding", "check", "layouts", "machines", "tables"]
+# The modules register their rules when they are imported.
+__all__ = ["RULES", "Finding", "behaviour", "check", "layouts", "machines", "tables"]

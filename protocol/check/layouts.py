@@ -9,7 +9,7 @@ from opalink.protocol.ir import model as ir
 from opalink.spec.form import Form, Scope
 
 # Names that a value class, construct's Container or a generated language already uses.
-_TAKEN = {"keys", "items", "values", "update", "copy", "pop", "search", "clear", "body", "crc"}
+_TAKEN = {"keys", "items", "values", "update", "copy", "pop", "search", "clear", "body", "crc", "payload"}
 _TAKEN |= {"len", "bytes", "tuple", "range", "enumerate", "isinstance", "getattr", "int"}  # called by generated code
 _TAKEN |= set(
     "auto break case char const continue default do double else enum extern float for goto if inline long register "
@@ -150,6 +150,13 @@ def _depth(c: ir.Catalogue, layout: ir.Layout, within: tuple[str, ...]) -> int:
     spaces = [c.space[p.space] for p in layout.parts if isinstance(p, ir.Tlvs) and p.space not in within]
     inner = [_depth(c, c.layout[t.layout], (*within, s.name)) for s in spaces for t in s.types]
     return 1 + max(inner, default=0) if spaces else 0
+
+
+@rule("L12", "A row takes at least one byte: else a count of two bytes would stand for 65,535 values.")
+def _rows_weigh(c: ir.Catalogue) -> Found:
+    for row in {p.row for x in c.layouts for p in x.parts if isinstance(p, ir.Rows)}:
+        if not c.sizes[row][0]:
+            yield row, "stands in a list, and can take no bytes"
 
 
 @rule("P01", "Codes and names of packet types are unique, and codes are 0 to 255.")

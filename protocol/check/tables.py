@@ -8,10 +8,11 @@ from opalink.protocol.ir import model as ir
 from opalink.protocol.ir.obligations import obligations
 from opalink.protocol.ir.write import checksums
 from opalink.spec.crc import reference_crc
-from opalink.spec.form import Level, Scope, Testability, TimerKind
+from opalink.spec.form import Level, Scope, Start, Testability, TimerKind
 
 _CHECK = b"123456789"
 _HEX = re.compile(r"([0-9a-f]{2})*")
+_TIMER = re.compile(r"\bt[A-Z]\w*")
 _OBLIGATION = re.compile(r"\b(MUST|SHOULD|MAY)\b")
 
 
@@ -58,6 +59,15 @@ def _crcs(c: ir.Catalogue) -> Found:
         for who, function in functions.items():
             if (found := function(_CHECK)) != crc.check:
                 yield crc.name, f"{who} computes {found:#x}, declared is {crc.check:#x}"
+
+
+@rule("N05", "Every timer has an owner: a machine that starts it, or a requirement that names it.")
+def _owned(c: ir.Catalogue) -> Found:
+    owned = {a.timer for m in c.machines for row in m.rows for a in row.actions if isinstance(a, Start)}
+    owned |= {word for r in c.requirements for word in _TIMER.findall(r.text)}
+    for t in c.timers:
+        if t.name not in owned:
+            yield t.name, "no machine starts it, and no requirement names it"
 
 
 @rule("F01", "A profile requires and allows features that exist, each once.")
@@ -180,4 +190,4 @@ def _rationed(c: ir.Catalogue) -> Found:
 def _covered(c: ir.Catalogue) -> Found:
     for made in obligations(c):
         if made.key not in c.by_key:
-            yield made.packet, f"no requirement has the key {made.key}"
+            yield made.packet or made.key.partition(".")[0], f"no requirement has the key {made.key}"

@@ -41,7 +41,6 @@ _STILL: Final = 100 * MS  # at the power of a still
 
 class Camera(ModulePart):
     machine = "CAPTURE"
-    needs = ("SENSOR",)
     conditions = frozenset({Status.BUFFER_FULL, Status.BANDWIDTH, Status.FRAME_DROPPED})
 
     def __init__(self, end: Any) -> None:

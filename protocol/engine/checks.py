@@ -42,7 +42,13 @@ class Checks:
 
     def judge(self, kind: Kind | None, form: Form, lane: Lane, packet: Packet, error: DecodeError | None) -> Verdict:
         """The status of the first check that a request or an event fails, and where in the payload; OK if none."""
-        if kind is None or form not in kind.packet.forms or not self._inbound(kind) or not kind.supported:
+        if (
+            kind is None
+            or packet.more
+            or form not in kind.packet.forms
+            or not self._inbound(kind)
+            or not kind.supported
+        ):
             return Status.NOT_SUPPORTED, NOWHERE
         if packet.vc not in kind.vcs:
             return Status.BAD_VALUE, NOWHERE

@@ -59,8 +59,7 @@ class Part:
     to a request of this side's own, `unanswered_x` that none came."""
 
     machine: ClassVar[str] = ""
-    needs: ClassVar[tuple[str, ...]] = ()  # features any of which calls for the part; none: always
-    at_max: ClassVar[frozenset[str]] = frozenset()  # timers that bound the peer: waited for to their end
+    needs: ClassVar[tuple[str, ...]] = ()  # of a part without a machine: features any of which calls for it
     run: Run
 
     def __init__(self, end: "Endpoint") -> None:

@@ -26,7 +26,7 @@ from opalink.protocol.engine.values import Unknowns
 from opalink.protocol.ir import model as ir
 from opalink.protocol.packets import CounterId, Lane, Outcome, Pending, Refusal
 from opalink.protocol.runtime import Buffer
-from opalink.spec.form import Event, Form, Line, Local, Role
+from opalink.spec.form import Event, Form, Line, Local, Role, met
 from opalink.spec.limits import PACKET_OVERHEAD, SIDEBAND_PACKET
 
 _REQUEST: Final = 0  # the place of a request in `HOMES`
@@ -72,10 +72,11 @@ class Endpoint:
         self._signals: deque[Event] = deque()
         self._heard = self._sent = False
         self._in_hand: Cause | None = None
-        self._parts = [p(self) for p in parts if not p.needs or self.features.intersection(p.needs)]
+        machines = {m.name: m.within(self.features) for m in catalogue.machines if m.role is role}
+        needs = {p: machines[p.machine].needs if p.machine else p.needs for p in parts}
+        self._parts = [p(self) for p in parts if met(needs[p], self.features)]
         # A part is found by its class and by the one that it stands in for.
         self._by_class = {c: part for part in self._parts for c in type(part).__mro__ if issubclass(c, Part)}
-        machines = {m.name: m for m in catalogue.machines if m.role is role}
         self.runs: dict[str, Run] = {}
         for part in self._parts:
             if part.machine:

@@ -10,7 +10,7 @@ from msgspec import Struct
 from opalink.protocol.codec import Status, Tlv
 from opalink.protocol.engine import modes
 from opalink.protocol.engine.modes import Stream, Waiting
-from opalink.protocol.engine.patterns import Picture
+from opalink.protocol.engine.patterns import Data, Picture
 from opalink.protocol.engine.surroundings import ModulePart
 from opalink.protocol.packets import (
     CaptureQueue,
@@ -23,6 +23,7 @@ from opalink.protocol.packets import (
     PlanStep,
     PropertyTag,
     RowDirection,
+    SensorMode,
     Subsystem,
     SubsystemMask,
 )
@@ -46,7 +47,7 @@ class Frame(Struct):
 
     number: int
     leader: FrameLeader
-    picture: Picture
+    picture: Data
     still: bool
     taken: int  # wall clock, or 0
     ready: int  # when its exposure ends
@@ -182,9 +183,7 @@ class Exposures(ModulePart):
         ready = max(now, now + begun + exposure - link_time)
         setup, mode = s.setup, s.mode
         width, height = modes.size(setup, mode)
-        picture = Picture(
-            self.pattern, self.seed, self.number, width=width, height=height, depth=mode.depth, cfa=CfaPattern(mode.cfa)
-        )
+        picture = self._picture(mode, (setup.x, setup.y, width, height), exposure, values[PropertyTag.GAIN])
         leader = FrameLeader(
             frame=self.number,
             request=request.request if request else 0,
@@ -210,3 +209,11 @@ class Exposures(ModulePart):
         setups = [x.setup for x in self.end.streams] or [setup]
         spread = modes.period(setup, mode, setups, self.end.capacity)
         return Frame(self.number, leader, picture, still, taken, ready, spread)
+
+    def _picture(self, mode: SensorMode, window: tuple[int, int, int, int], exposure: int, gain: int) -> Data:
+        """What is exposed: a test pattern, what stands before the camera, or a wall where nobody put anything there."""
+        if self.pattern is PatternKind.OFF and self.end.scene is not None:
+            return self.end.scene(mode, window, exposure, gain, self.number)
+        _, _, width, height = window
+        cfa = CfaPattern(mode.cfa)
+        return Picture(self.pattern, self.seed, self.number, width=width, height=height, depth=mode.depth, cfa=cfa)

@@ -35,6 +35,7 @@ from opalink.protocol.packets import (
     StatisticKind,
     Stats,
 )
+from opalink.protocol.picture.formats import levels, raw_format
 from opalink.spec.form import MS, US
 from opalink.spec.limits import BLOCK_DATA
 
@@ -262,7 +263,8 @@ class Frames(ModulePart):
             )
             kind, cells = StatisticKind.EXPOSURE, bytes(columns * rows * _STATS_CELL)
             self.end.send(Stats(frame=frame.number, kind=kind, grid_columns=columns, grid_rows=rows, cells=cells))
-        heat, black = self.end.find(Heat), self.end.identity.records["sensor"].black_level
+        heat, sensor = self.end.find(Heat), self.end.identity.records["sensor"]
+        black = levels(sensor, raw_format(leader.pixel_format).depth).black
         self.end.send(
             FrameTrailer(
                 frame=frame.number,

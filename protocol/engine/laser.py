@@ -33,8 +33,6 @@ _MARGINS: Final = {MarginMode.OPTICAL_POWER: (900, 1200), MarginMode.TIME: (300,
 class Laser(Light, ModulePart):
     """The module's own link."""
 
-    needs = ("LASER",)
-
     def restart(self) -> None:
         super().restart()
         self._stop_measuring()

@@ -182,10 +182,10 @@ class Light(SidePart):
 
     # ── What it sends ──
 
-    def fill_link_event(self, _: Cause) -> LinkEvent:
+    def fill_link_event(self, cause: Cause) -> LinkEvent:
         return LinkEvent(
             state=LinkState(self.run.number),
-            reason=self._reason,
+            reason=self._reason if self._reason in cause.reasons else cause.reasons[-1],
             pre_fec_ber=_BER // 3 if self.around.has(Status.LINK_DEGRADED) else _BER,
             rx_power=self.rx_power,
         )

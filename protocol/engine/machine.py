@@ -4,7 +4,8 @@ A machine is compiled once: every (event, state) leads straight to its rows, and
 packet to be filled) is bound to a method of the machine's part by its name: `when_…`, `do_…`, `fill_…`. A word without
 its method is an error here, before anything runs, so that a machine and the code behind it cannot drift apart.
 
-The state is left before the actions are done: what a row sends tells of the state that it leads to.
+The state is left before the actions are done: what a row sends tells of the state that it leads to. With it go the
+timers that the state entered does not wait for.
 
 Plan: what an event brings · the sides of a run · words · the run.
 """
@@ -22,7 +23,8 @@ from opalink.spec.form import Event, Machine, Timer
 
 class Cause(Struct):
     """What an event brings along. `asked` is this side's own request where a response to it arrived; `reply` what a
-    request was answered with; `row` the row that fires and `left` the state that it leaves."""
+    request was answered with; `row` the row that fires and `left` the state that it leaves; `reasons` the status codes
+    of which the packet that is to be sent carries one."""
 
     packet: Packet | None = None
     lane: int = 0
@@ -30,6 +32,7 @@ class Cause(Struct):
     reply: Any = None
     row: form.Row | None = None
     left: str = ""
+    reasons: tuple[Status, ...] = ()
 
     @property
     def arrived(self) -> Packet:
@@ -86,9 +89,10 @@ def provided(part: object) -> set[str]:
     return {name for name in dir(part) if name.startswith(("when_", "do_", "fill_"))}
 
 
-def duration(timer: Timer) -> int:
-    """What a timer is started with: its nominal time, else its only edge."""
-    found = next((t for t in (timer.nominal, timer.max, timer.min) if t is not None), None)
+def duration(timer: Timer, edge: form.Edge = form.Edge.NOMINAL) -> int:
+    """What a timer is started with: the time asked for, else the one that there is."""
+    asked = timer.max if edge is form.Edge.MAX else timer.nominal
+    found = next((t for t in (asked, timer.nominal, timer.max, timer.min) if t is not None), None)
     if found is None:
         raise ValueError(f"{timer.name} has no time")
     return found
@@ -117,8 +121,7 @@ class Run:
             raise MissingWordsError(f"{machine.name}: {type(part).__name__} lacks {', '.join(missing)}")
         self.machine, self.name = machine, machine.name
         self._side, self._part, self._key = side, part, key
-        longest: frozenset[str] = getattr(part, "at_max", frozenset())
-        self._durations = {n: (t.max if n in longest and t.max else duration(t)) for n, t in timers.items()}
+        self._timers = timers
         self._numbers = {s.name: i for i, s in enumerate(machine.states)}
         self._table: dict[Event, dict[str, tuple[_Bound, ...]]] = {}
         for row in machine.rows:
@@ -126,6 +129,9 @@ class Run:
             at = self._table.setdefault(row.event, {})
             for state in row.states:
                 at[state] = (*at.get(state, ()), bound)
+        waits = {s.name: machine.waits(s.name) for s in machine.states}
+        every = frozenset[str]().union(*waits.values())
+        self._ended = {state: tuple(sorted(every - found)) for state, found in waits.items()}
         self.on_row: Callable[[Run, form.Row, str], None] | None = None
         self.restart()
 
@@ -166,6 +172,8 @@ class Run:
             self.on_row(self, bound.row, self.state)
         if target is not None and target != self.state:
             self.state, self.entered, self.reason = target, self._side.link_time, Status.OK
+            for timer in self._ended[target]:
+                self.stop(timer)
         for action in bound.actions:
             action(cause)
 
@@ -180,24 +188,30 @@ class Run:
             case form.Do(effect=name):
                 effect: Effect = getattr(self._part, f"do_{name}")
                 return effect
-            case form.Send(packet=name):
-                fill: Effect = getattr(self._part, f"fill_{name.lower()}")
-                return lambda cause: side.send(fill(cause))
+            case form.Send(packet=name, reasons=reasons):
+                return self._sending(getattr(self._part, f"fill_{name.lower()}"), tuple(Status[r] for r in reasons))
             case form.Answer(status=name):
                 status = Status[name]
                 return lambda cause: side.answer(cause, status)
             case form.Signal(name=name):
                 return lambda _: side.signal(name)
-            case form.Start(timer=name):
-                return lambda _: self.start(name)
+            case form.Start(timer=name, edge=edge):
+                wait = duration(self._timers[name], edge)
+                return lambda _: self.start(name, wait)
             case form.Stop(timer=name):
                 return lambda _: self.stop(name)
 
+    def _sending(self, fill: Effect, reasons: tuple[Status, ...]) -> Effect:
+        def send(cause: Cause) -> None:
+            cause.reasons = reasons
+            self._side.send(fill(cause))
+
+        return send
+
     # ── Timers ──
 
-    def start(self, timer: str, delay: int | None = None) -> None:
-        """Arm a timer anew, for its declared time unless told otherwise."""
-        wait = self._durations[timer] if delay is None else delay
+    def start(self, timer: str, wait: int) -> None:
+        """Arm a timer anew."""
         self._side.clock.start((self.name, self._key, timer), wait, lambda: self._expire(timer))
 
     def stop(self, timer: str) -> None:

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 from opalink.protocol.codec import Tlv
+from opalink.protocol.engine.clock import NEVER
 from opalink.protocol.engine.endpoint import Departure
 from opalink.protocol.engine.phone.phone import Phone
 from opalink.protocol.packets import (
@@ -42,6 +43,7 @@ class Side(Protocol):
     def deadline(self) -> int | None: ...
     def outbox(self) -> list[Departure]: ...
     def operate(self, operation: Tlv, now: int) -> tuple[Outcome, tuple[Tlv, ...]]: ...
+    def carries(self, lane: Lane) -> bool: ...
     def reset(self, kind: ResetKind, seed: int, now: int) -> None: ...
 
 
@@ -57,11 +59,23 @@ class Between(Protocol):
     def arrivals(self, now: int, /) -> list[tuple[Role, Lane, bytes]]:
         """What has arrived by now, with the role of the side that it is for."""
 
-    def deadline(self) -> int | None:
+    def deadline(self, now: int, /) -> int | None:
         """When something will arrive, or wants to be done."""
 
     def light(self, now: int, /) -> bool:
         """Whether light passes."""
+
+    def contacts(self, now: int, /) -> bool:
+        """Whether the contacts touch, of a module that has been put on."""
+
+    def powered(self, now: int, /) -> bool:
+        """Whether what the phone supplies holds the module up."""
+
+    def parted(self) -> None:
+        """The contacts have opened."""
+
+    def shine(self, both: bool) -> None:
+        """Whether both lasers carry packets; until they do, what is sent waits."""
 
 
 class Wire:
@@ -78,65 +92,81 @@ class Wire:
         self._way.clear()
         return out
 
-    def deadline(self) -> int | None:
+    def deadline(self, _: int, /) -> int | None:
         return None
 
     def light(self, _: int, /) -> bool:
         return True
+
+    contacts = powered = light
+
+    def parted(self) -> None:
+        self._way.clear()
+
+    def shine(self, both: bool) -> None: ...
 
 
 # ── The meeting ──────────────────────────────────────────────────────────────────────────────────────
 
 
 class Meeting:
-    """`taps` see every packet that leaves a side: time, role of the side, lane, bytes."""
+    """`taps` see every packet that leaves a side: time, role of the side, lane, bytes. `pace` is what time it is once
+    it was to pass up to a moment: that moment, where nobody waits for it."""
 
-    def __init__(self, phone: Phone, module: Side, between: Between | None = None, *, seed: int = 1) -> None:
-        self.phone, self.module = phone, module
+    def __init__(
+        self,
+        phone: Phone,
+        module: Side,
+        between: Between | None = None,
+        *,
+        seed: int = 1,
+        pace: Callable[[int], int] = int,
+    ) -> None:
+        self.phone, self.module, self._pace = phone, module, pace
         self.between: Between = between or Wire()
         self.now = 0
         self.taps: list[Tap] = []
-        self._powered, self._lit = False, True
+        self._on, self._quality = False, 100
+        self._powered, self._lit = False, True  # as the module has been told
         phone.reset(ResetKind.COLD, seed, 0)
         module.reset(ResetKind.COLD, seed + 1, 0)
 
     def run(self, until: int) -> None:
         """Let time pass. Raises RuntimeError where the sides never come to rest."""
         self._exchange()
-        while (due := self._next()) is not None and due <= until:
-            self.now = max(self.now, due)
-            self.phone.advance(self.now)
-            self.module.advance(self.now)
-            self._exchange()
-        self.now = max(self.now, until)
-        self.phone.advance(self.now)
-        self.module.advance(self.now)
-        self._exchange()
+        while self.now < until or self._due() <= until:
+            self._step(min(self._due(), until))
 
     def run_until(self, done: Callable[[], bool], until: int) -> bool:
         """Let time pass until something is so; whether it has become so by `until`."""
         self._exchange()
         while not done():
-            due = self._next()
-            if due is None or due > until:
-                self.now = max(self.now, until)
+            if self.now >= until and self._due() > until:
                 return False
-            self.run(max(due, self.now))
+            self._step(min(self._due(), until))
         return True
 
-    def _next(self) -> int | None:
-        due = (self.phone.deadline(), self.module.deadline(), self.between.deadline())
-        return min((t for t in due if t is not None), default=None)
+    def _due(self) -> int:
+        """When the next thing happens by itself."""
+        due = (self.phone.deadline(), self.module.deadline(), self.between.deadline(self.now))
+        return min((t for t in due if t is not None), default=NEVER)
+
+    def _step(self, until: int) -> None:
+        self.now = max(self.now, self._pace(until))
+        self.phone.advance(self.now)
+        self.module.advance(self.now)
+        self._exchange()
 
     def _exchange(self) -> None:
         """Everything that happens at this instant."""
         for _ in range(STANDSTILL):
             moved = self._send(Role.PHONE, self.phone.outbox())
             moved |= self._send(Role.MODULE, self.module.outbox())
+            self.between.shine(self.phone.carries(Lane.LASER) and self.module.carries(Lane.LASER))
             for role, lane, data in self.between.arrivals(self.now):
                 (self.phone if role is Role.PHONE else self.module).receive(lane, data, self.now)
                 moved = True
-            moved |= self._power() | self._light()
+            moved |= self._surroundings()
             if not moved:
                 return
         raise RuntimeError(f"The sides have answered each other {STANDSTILL} times at {self.now} ns.")
@@ -148,30 +178,34 @@ class Meeting:
             self.between.send(role, departure.lane, departure.data, self.now)
         return bool(departures)
 
-    def _power(self) -> bool:
-        """The module's contacts are closed for it once they carry power."""
-        powered = self.phone.contact.supplying and self.phone.around.contacts
-        if powered is self._powered:
-            return False
-        self._powered = powered
-        if powered:
-            self.operate(OperationTag.ATTACH, AttachOperation(self.phone.around.quality))
-        else:
-            self.operate(OperationTag.DETACH, DetachOperation())
-        return True
-
-    def _light(self) -> bool:
-        """Light that no longer passes is gone for both sides."""
+    def _surroundings(self) -> bool:
+        """Contacts, power and light are as they are now; whether that was news to a side."""
+        touching = self._on and self.between.contacts(self.now)
+        if touching is not self.phone.around.contacts:
+            if touching:
+                self.phone.dock(self._quality)
+            else:
+                self.phone.undock()
+                self.between.parted()
+            return True
+        powered = touching and self.phone.contact.supplying and self.between.powered(self.now)
+        if powered is not self._powered:
+            self._powered, self._lit = powered, True
+            if powered:
+                self.operate(OperationTag.ATTACH, AttachOperation(self._quality))
+            else:
+                self.operate(OperationTag.DETACH, DetachOperation())
+            return True
         lit = self.between.light(self.now)
-        if lit is self._lit or not self._powered:
-            return False
-        self._lit = lit
-        self.phone.see(light=lit)
-        if lit:
-            self.operate(OperationTag.LANE_UP, LaneUpOperation(Lane.LASER))
-        else:
-            self.operate(OperationTag.LANE_DOWN, LaneDownOperation(Lane.LASER))
-        return True
+        if lit is not self._lit and powered:
+            self._lit = lit
+            self.phone.see(light=lit)
+            if lit:
+                self.operate(OperationTag.LANE_UP, LaneUpOperation(Lane.LASER))
+            else:
+                self.operate(OperationTag.LANE_DOWN, LaneDownOperation(Lane.LASER))
+            return True
+        return False
 
     # ── Hands ──
 
@@ -182,10 +216,10 @@ class Meeting:
 
     def put_on(self, quality: int = 100) -> None:
         """Put the module on the phone; how well it sits, per cent."""
-        self.phone.dock(quality)
+        self._on, self._quality = True, quality
         self._exchange()
 
     def take_off(self) -> None:
         """Take it off, at once and unannounced."""
-        self.phone.undock()
+        self._on = False
         self._exchange()

@@ -11,6 +11,7 @@ from opalink.protocol.engine.camera import Camera
 from opalink.protocol.engine.dispatch import Kind, RefusedError
 from opalink.protocol.engine.endpoint import Endpoint
 from opalink.protocol.engine.exposures import Exposures, Frame
+from opalink.protocol.engine.focus import Focus
 from opalink.protocol.engine.frames import Frames
 from opalink.protocol.engine.heat import Heat
 from opalink.protocol.engine.identity import Identity
@@ -20,8 +21,8 @@ from opalink.protocol.engine.management import Management
 from opalink.protocol.engine.modes import Stream
 from opalink.protocol.engine.motion import Motion
 from opalink.protocol.engine.optics import Optics
+from opalink.protocol.engine.patterns import View
 from opalink.protocol.engine.properties import Properties
-from opalink.protocol.engine.reverse import Reverse
 from opalink.protocol.engine.session import Session
 from opalink.protocol.engine.stack import Stack
 from opalink.protocol.engine.stills import Stills
@@ -36,6 +37,7 @@ from opalink.protocol.packets import (
     FrameResult,
     Lane,
     Outcome,
+    PropertyTag,
     Ready,
     ResetKind,
     Subsystem,
@@ -52,11 +54,11 @@ _PARTS: Final[tuple[type[ModulePart], ...]] = (
     Management,
     Laser,
     Supply,
-    Reverse,
     Heat,
     Stack,
     Properties,
     Optics,
+    Focus,
     Exposures,
     Stills,
     Frames,
@@ -106,6 +108,7 @@ class Module(Endpoint):
     )
 
     parts: ClassVar[tuple[type[ModulePart], ...]] = _PARTS  # a subclass may put its own in the place of one
+    scene: View | None = None  # what stands before the camera
 
     def __init__(self, profile: str | Profile = "four-thirds") -> None:
         declared = catalogue()
@@ -244,6 +247,18 @@ class Module(Endpoint):
     def last_frame(self) -> int:
         exposures = self.find(Exposures)
         return exposures.number if exposures else 0
+
+    @property
+    def focus(self) -> int:
+        """Where the focus is, in 0.001 D; 0 where nothing says so."""
+        focus = self.find(Focus)
+        return focus.position if focus else self.properties.values.get(PropertyTag.FOCUS_POSITION, 0)
+
+    def yield_focus(self) -> None:
+        """The ring is about to move the focus: no motor does."""
+        focus = self.find(Focus)
+        if focus is not None:
+            focus.do_yield_to_ring(Cause())
 
     def unsent(self) -> tuple[int, int]:
         """Frames that the phone has not got whole, and their bytes."""

@@ -1,16 +1,14 @@
-"""The lens of a module, its motors, its rings, and whom they obey.
+"""The lens of a module, its rings, and whom its motors obey. The focus motor is in `focus`.
 
-Plan: what is there · focus · aperture, density, zoom · rings and buttons · ownership · reports.
+Plan: what is there · aperture, density, zoom · rings and buttons · ownership · reports.
 """
 
-from collections.abc import Callable
 from typing import Any, Final
 
 from msgspec import Struct, structs
 
 from opalink.protocol.codec import Status
 from opalink.protocol.engine.dispatch import Later, RefusedError, Reply
-from opalink.protocol.engine.heat import Heat
 from opalink.protocol.engine.machine import Cause
 from opalink.protocol.engine.surroundings import ModulePart
 from opalink.protocol.packets import (
@@ -20,12 +18,6 @@ from opalink.protocol.packets import (
     ControlId,
     ControlOwner,
     ControlOwnerResponse,
-    FocusActivity,
-    FocusCalibration,
-    FocusMode,
-    FocusMove,
-    FocusMoveResponse,
-    FocusState,
     LensField,
     LensState,
     OpticKind,
@@ -36,12 +28,9 @@ from opalink.protocol.packets import (
     RingSense,
     RingUse,
 )
-from opalink.spec.form import MS, SECOND
+from opalink.spec.form import MS
 
-_SETTLE: Final = 20 * MS
-_REPORT: Final = 90 * MS  # R-LEN-011 asks for 100
 _HOLD: Final = 500  # ms
-_DEPTH: Final = 40  # 0.001 D on each side of the focus are sharp
 _MOTOR_OF: Final = {
     ControlId.FOCUS_RING: "FOCUS_MOTOR",
     ControlId.APERTURE_RING: "APERTURE_MOTOR",
@@ -79,6 +68,7 @@ class Control(Struct):
 
 class Optics(ModulePart):
     needs = ("LENS", "FOCUS_MOTOR", "APERTURE_MOTOR", "ND_MOTOR", "ZOOM_MOTOR", "CONTROLS")
+
     conditions = frozenset({Status.MOTOR_BLOCKED})
 
     def restart(self) -> None:
@@ -86,9 +76,6 @@ class Optics(ModulePart):
         self.rings = {ControlId(r.control): r for r in rings.rings} if rings else {}
         buttons = [ControlId.SHUTTER] if self.end.has("CONTROLS") and self.end.has("SENSOR") else []
         self.controls = {c: self._new(c) for c in [*self.rings, *buttons]}
-        self.activity = FocusActivity.IDLE
-        self._moving: Cause | None = None
-        self._path = (0, 0, 0, 0)  # from, to, since, until
         self._setting: dict[OpticKind, Cause] = {}
 
     def _new(self, control: ControlId) -> Control:
@@ -99,109 +86,6 @@ class Optics(ModulePart):
         """A lens property's value, or 0 where the module has not got it."""
         return self.end.properties.values.get(tag, 0)
 
-    # ── Focus ──
-
-    @property
-    def position(self) -> int:
-        """Where the focus is now, in 0.001 D."""
-        begin, to, since, until = self._path
-        if not self.end.clock.running(("optics", "focus")):
-            return self.value(PropertyTag.FOCUS_POSITION)
-        return begin + (to - begin) * (self.end.now - since) // max(1, until - since)
-
-    def answer_focus_move(self, cause: Cause) -> Any:
-        ask = cause.body
-        self._claim(ControlId.FOCUS_RING)
-        span = self.end.properties.table[PropertyTag.FOCUS_POSITION].range
-        if ask.mode is FocusMode.VELOCITY:
-            to = span.hi if ask.target > 0 else span.lo if ask.target < 0 else self.position
-            speed = abs(ask.target) or 1
-            if speed > self._speed(0):
-                raise RefusedError(Status.RANGE_LIMIT, 1)
-        else:
-            to, speed = ask.target, self._speed(ask.speed)
-            if not span.lo <= to <= span.hi:
-                raise RefusedError(Status.RANGE_LIMIT, 1)
-        if self.around.has(Status.MOTOR_BLOCKED):
-            self._become(FocusActivity.FAULT)
-            raise RefusedError(Status.MOTOR_BLOCKED)
-        time = abs(to - self.position) * SECOND // speed
-        if ask.by and self.end.link_time + time > ask.by:
-            raise RefusedError(Status.LATE, 7)
-        self._interrupt(Status.CANCELLED)
-        if ask.mode is FocusMode.VELOCITY:
-            self._go(to, time, lambda: None)
-            return self._where()
-        wait = time + (_SETTLE if ask.settle else 0)
-        self._moving = cause
-        self._go(to, time, lambda: self._arrived(cause, ask))
-        return Later(wait, self._halt)
-
-    def _speed(self, wanted: int) -> int:
-        """In 0.001 D/s; 0 wants the greatest."""
-        greatest = self.value(PropertyTag.FOCUS_SPEED) * 10
-        return min(wanted, greatest) if wanted else greatest
-
-    def _go(self, to: int, time: int, then: Callable[[], None]) -> None:
-        """Let the motor move."""
-        begin = self.position
-        self._path = begin, to, self.end.now, self.end.now + time
-        self.end.properties.values[PropertyTag.FOCUS_POSITION] = begin
-
-        def arrive() -> None:
-            self.end.clock.stop(("optics", "report"))
-            self.end.properties.values[PropertyTag.FOCUS_POSITION] = to
-            span = self.end.properties.table[PropertyTag.FOCUS_POSITION].range
-            self._become(FocusActivity.LIMIT if to in (span.lo, span.hi) and time else FocusActivity.SETTLED)
-            self.report_lens()
-            then()
-
-        self.end.clock.start(("optics", "focus"), time, arrive)
-        self._become(FocusActivity.MOVING)
-        self.end.clock.start(("optics", "report"), _REPORT, self._still_moving)
-
-    def _still_moving(self) -> None:
-        self._report_focus()
-        self.report_lens()
-        self.end.clock.start(("optics", "report"), _REPORT, self._still_moving)
-
-    def _arrived(self, cause: Cause, ask: FocusMove) -> None:
-        if ask.settle:
-            self.end.clock.start(("optics", "settle"), _SETTLE, lambda: self._done(cause))
-        else:
-            self._done(cause)
-
-    def _done(self, cause: Cause) -> None:
-        self._moving = None
-        self.end.finish(cause, self._where())
-
-    def _where(self) -> FocusMoveResponse:
-        return FocusMoveResponse(position=self.position, step=self.position)
-
-    def _halt(self) -> None:
-        """Stop the motor where it is."""
-        position = self.position
-        for key in ("focus", "report", "settle"):
-            self.end.clock.stop(("optics", key))
-        self.end.properties.values[PropertyTag.FOCUS_POSITION] = position
-        if self.activity is FocusActivity.MOVING:
-            self._become(FocusActivity.SETTLED)
-            self.report_lens()
-        self._moving = None
-
-    def _interrupt(self, why: Status) -> None:
-        """Give up the movement under way."""
-        cause = self._moving
-        if cause is not None or self.end.clock.running(("optics", "focus")):
-            self._halt()
-        if cause is not None:
-            self.end.refuse(cause, why)
-
-    def _become(self, activity: FocusActivity) -> None:
-        if activity is not self.activity:
-            self.activity = activity
-            self._report_focus()
-
     # ── Aperture, density, zoom ──
 
     def answer_optic_set(self, cause: Cause) -> Any:
@@ -209,7 +93,9 @@ class Optics(ModulePart):
         ring = _RING_OF[ask.kind]
         if not self.end.has(_MOTOR_OF[ring]):
             raise RefusedError(Status.READ_ONLY if ring in self.rings else Status.NO_SUCH_ID, 0)
-        self._claim(ring)
+        if self.kept_by_user(ring):
+            raise RefusedError(Status.RING_OWNED)
+        self.claim(ring)
         status, reached = self.end.properties.judge(_TAG_OF[ring], ask.target)
         if status is Status.RANGE_LIMIT:
             raise RefusedError(status, 1)
@@ -263,13 +149,13 @@ class Optics(ModulePart):
         sign = -1 if self.value(PropertyTag.RING_DIRECTION) == RingSense.COUNTERCLOCKWISE else 1
         way = sign * delta * (span.hi - span.lo) * self.value(PropertyTag.RING_SENSITIVITY)
         if moved is ControlId.FOCUS_RING:
-            self._interrupt(Status.RING_OWNED)
+            self.end.yield_focus()
         before = self.value(tag)
         value = max(span.lo, min(span.hi, before + way // (100 * self.rings[ring].counts)))
         value = span.judge(value)[1]
         self.end.properties.values[tag] = value
         if moved is ControlId.FOCUS_RING:
-            self._become(FocusActivity.LIMIT if value in (span.lo, span.hi) else FocusActivity.RING_OVERRIDE)
+            self.end.signal("ring_turned")
         if value != before:
             self.end.properties.changed(ChangeCause.USER, tag)
             self.report_lens()
@@ -290,18 +176,26 @@ class Optics(ModulePart):
             return
         state.owner = owner
         if control is ControlId.FOCUS_RING:
-            if owner is Owner.PHONE and self.activity is FocusActivity.RING_OVERRIDE:
-                self.activity = FocusActivity.SETTLED
-            self._report_focus()
+            self.end.signal("phone_has_it" if owner is Owner.PHONE else "user_has_it")
 
-    def _claim(self, control: ControlId) -> None:
-        """The phone wants to move what a control's motor moves."""
+    def owner(self, control: ControlId) -> Owner:
+        """Whom the motor of a control obeys; without a control, the phone."""
         state = self.controls.get(control)
-        if state is None or state.owner is Owner.PHONE:
-            return
-        if state.policy is OwnerPolicy.RING_WINS:
-            raise RefusedError(Status.RING_OWNED)
-        self._give(control, Owner.PHONE)
+        return state.owner if state else Owner.PHONE
+
+    def kept_by_user(self, control: ControlId) -> bool:
+        """Whether the user's hand keeps a control from the phone."""
+        state = self.controls.get(control)
+        return state is not None and state.owner is Owner.USER and state.policy is OwnerPolicy.RING_WINS
+
+    def claim(self, control: ControlId) -> None:
+        """The phone wants to move what a control's motor moves, and nothing keeps it from that."""
+        if control in self.controls:
+            self._give(control, Owner.PHONE)
+
+    @property
+    def ring_moves_focus(self) -> bool:
+        return _RING_FOR.get(RingUse(self.value(PropertyTag.RING_FUNCTION))) is ControlId.FOCUS_RING
 
     def answer_control_owner(self, cause: Cause) -> ControlOwnerResponse:
         ask: ControlOwner = cause.body
@@ -322,12 +216,9 @@ class Optics(ModulePart):
     def property_set(self, tag: int) -> None:
         """PROP_SET, a plan or a command has to do with the lens."""
         if tag == PropertyTag.FOCUS_POSITION:
-            self._interrupt(Status.CANCELLED)
-            self._become(FocusActivity.SETTLED)
-        if tag == PropertyTag.MOTOR_HOME and self.end.has("FOCUS_MOTOR"):
-            self._interrupt(Status.CANCELLED)
-            home = self.end.properties.table[PropertyTag.FOCUS_POSITION].range.lo
-            self._go(home, abs(home - self.position) * SECOND // self._speed(0), lambda: None)
+            self.end.signal("focus_set")
+        if tag == PropertyTag.MOTOR_HOME:
+            self.end.signal("homing")
         if tag in _TAG_OF.values():
             self.report_lens()
 
@@ -336,29 +227,10 @@ class Optics(ModulePart):
 
     def session_closed(self) -> None:
         """Who wins is the session's to say; motors stop where they are."""
-        self._interrupt(Status.CANCELLED)
         for kind in list(self._setting):
             self._give_up(kind)
         for name, state in self.controls.items():
             self.controls[name] = structs.replace(self._new(name), absolute=state.absolute)
-
-    def _report_focus(self) -> None:
-        if not self.end.has("FOCUS_MOTOR"):
-            return
-        heat, position = self.end.find(Heat), self.position
-        ring = self.controls.get(ControlId.FOCUS_RING)
-        self.end.send(
-            FocusState(
-                position=position,
-                step=position,
-                state=self.activity,
-                near_limit=position + _DEPTH,
-                far_limit=position - _DEPTH,
-                calibration=FocusCalibration.CALIBRATED,
-                owner=ring.owner if ring else Owner.PHONE,
-                temperature=heat.hottest if heat else 250,
-            )
-        )
 
     def report_lens(self) -> None:
         """LENS_STATE: the optics as they are."""
@@ -378,7 +250,7 @@ class Optics(ModulePart):
             LensState(
                 focal=self.value(PropertyTag.FOCAL_LENGTH) or optics.focal_min,
                 aperture=aperture,
-                focus=self.position,
+                focus=self.end.focus,
                 density=self.value(PropertyTag.NEUTRAL_DENSITY),
                 entrance_pupil=optics.pupils[0].entrance if optics.pupils else 0,
                 valid=known,

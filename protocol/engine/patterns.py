@@ -8,9 +8,10 @@ Plan: packing · rows of the patterns · the picture.
 
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from typing import Final
+from typing import Final, Protocol
 
-from opalink.protocol.packets import CfaPattern, PatternKind
+from opalink.protocol.packets import CfaPattern, PatternKind, SensorMode
+from opalink.protocol.runtime import Buffer
 
 _GROUP: Final = 8  # samples that always fill whole bytes
 _BARS: Final = ((1, 1, 1), (1, 1, 0), (0, 1, 1), (0, 1, 0), (1, 0, 1), (1, 0, 0), (0, 0, 1), (0, 0, 0))
@@ -89,6 +90,23 @@ def _cycle(kind: PatternKind, width: int, depth: int, cfa: CfaPattern, start: in
 
 
 # ── The picture ──────────────────────────────────────────────────────────────────────────────────────
+
+
+class Data(Protocol):
+    """The packed samples of one frame: `bytes` of them, the same however often they are read."""
+
+    @property
+    def bytes(self) -> int: ...
+    def read(self, at: int, length: int) -> Buffer: ...
+
+
+class View(Protocol):
+    """What stands before the camera, as one of its modes sees it: a window (x, y, width, height) of the mode's picture,
+    taken with an exposure (ns) and a gain (1/100) as a frame of this number."""
+
+    def __call__(
+        self, mode: SensorMode, window: tuple[int, int, int, int], exposure: int, gain: int, frame: int, /
+    ) -> Data: ...
 
 
 class Picture:

@@ -1,12 +1,11 @@
-"""Power the other way: a module with a battery supplies the phone. The power machine has no states for it.
+"""Power the other way: the words that a role swap adds to a module's power machine.
 
-Plan: the swap · as source.
+Plan: guards · effects · what it sends · answers.
 """
 
 from typing import Final
 
 from opalink.protocol.codec import Status
-from opalink.protocol.engine.dispatch import RefusedError
 from opalink.protocol.engine.heat import Heat
 from opalink.protocol.engine.machine import Cause
 from opalink.protocol.engine.surroundings import ModulePart
@@ -16,8 +15,6 @@ from opalink.protocol.packets import (
     PowerDirection,
     PwrReady,
     PwrRequestError,
-    PwrRequestResponse,
-    PwrRoleSwapResponse,
     PwrSourceCaps,
     RejectReason,
     ThermalSeverity,
@@ -31,7 +28,7 @@ _RAMP: Final = 40 * MS
 
 
 class Reverse(ModulePart):
-    needs = ("ROLE_SWAP",)
+    """What `supply.Supply` builds upon."""
 
     def restart(self) -> None:
         self.end.source = False
@@ -39,49 +36,60 @@ class Reverse(ModulePart):
         self._contracts = 0
         self._reason = RejectReason.NONE
 
-    # ── The swap ──
+    # ── Guards ──
 
-    def answer_pwr_role_swap(self, cause: Cause) -> PwrRoleSwapResponse:
-        ask, heat = cause.body, self.end.find(Heat)
-        give = ask.direction is PowerDirection.TO_PHONE
-        if give is self.end.source:
-            return PwrRoleSwapResponse()
-        if give:
-            if ask.voltage > _VOLTAGE or ask.current > _CURRENT:
-                raise RefusedError(Status.PWR_MISMATCH, 1 if ask.voltage > _VOLTAGE else 3)
-            if self.around.battery < _LOW:
-                raise RefusedError(Status.PWR_REJECT)
-            if heat is not None and heat.severity >= ThermalSeverity.SEVERE:
-                raise RefusedError(Status.THERMAL_LIMIT)
-            self.end.clock.start(("reverse", "offer"), _RAMP, self._offer)
-        self.end.supply.do_drop_contract(cause)
-        self.end.source = give
-        return PwrRoleSwapResponse()
+    def when_to_phone(self, cause: Cause) -> bool:
+        return cause.body.direction is PowerDirection.TO_PHONE
 
-    # ── As source ──
+    def when_can_supply(self, cause: Cause) -> bool:
+        return bool(cause.body.voltage <= _VOLTAGE and cause.body.current <= _CURRENT)
 
-    def _offer(self) -> None:
-        self._generation = self._generation + 1 & 0xFF
-        offer = Offer(OfferKind.FIXED, 0, 0, _VOLTAGE, _VOLTAGE, _CURRENT, _CURRENT, 0)
-        self.end.send(PwrSourceCaps(generation=self._generation, total=_VOLTAGE * _CURRENT // 1000, offers=(offer,)))
+    def when_charge_left(self, _: Cause) -> bool:
+        return self.around.battery >= _LOW
 
-    def answer_pwr_request(self, cause: Cause) -> PwrRequestResponse:
+    def when_cool(self, _: Cause) -> bool:
+        heat = self.end.find(Heat)
+        return heat is None or heat.severity < ThermalSeverity.SEVERE
+
+    def when_covered(self, cause: Cause) -> bool:
+        return self._complaint(cause) is RejectReason.NONE
+
+    def _complaint(self, cause: Cause) -> RejectReason:
         ask = cause.body
-        self._reason = RejectReason.NONE
         if ask.generation != self._generation:
-            self._reason = RejectReason.STALE
-        elif ask.object:
-            self._reason = RejectReason.NO_OFFER
-        elif max(ask.operating, ask.max) > _CURRENT:
-            self._reason = RejectReason.CURRENT
-        if self._reason is not RejectReason.NONE:
-            raise RefusedError(Status.PWR_REJECT)
-        self.end.clock.start(("reverse", "ready"), _RAMP, self._ready)
-        return PwrRequestResponse()
+            return RejectReason.STALE
+        if ask.object:
+            return RejectReason.NO_OFFER
+        return RejectReason.CURRENT if max(ask.operating, ask.max) > _CURRENT else RejectReason.NONE
+
+    # ── Effects ──
+
+    def do_turn_to_source(self, cause: Cause) -> None:
+        self.end.source = True
+        self._generation = self._generation + 1 & 0xFF
+        self.do_set_supply(cause)
+
+    def do_turn_to_sink(self, _: Cause) -> None:
+        self.end.source = False
+        self.end.clock.stop_all("reverse")
+
+    def do_set_supply(self, _: Cause) -> None:
+        self.end.clock.start(("reverse", "ramp"), _RAMP, lambda: self.end.signal("supply_ready"))
+
+    def do_say_why(self, cause: Cause) -> None:
+        self._reason = self._complaint(cause)
+
+    # ── What it sends ──
+
+    def fill_pwr_source_caps(self, _: Cause) -> PwrSourceCaps:
+        offer = Offer(OfferKind.FIXED, 0, 0, _VOLTAGE, _VOLTAGE, _CURRENT, _CURRENT, 0)
+        return PwrSourceCaps(generation=self._generation, total=_VOLTAGE * _CURRENT // 1000, offers=(offer,))
+
+    def fill_pwr_ready(self, _: Cause) -> PwrReady:
+        self._contracts = self._contracts + 1 & 0xFFFF
+        return PwrReady(object=0, voltage=_VOLTAGE, limit=_CURRENT, contract=self._contracts)
+
+    # ── Answers ──
 
     def refuse_pwr_request(self, _: Cause, status: Status) -> PwrRequestError:
         return PwrRequestError(reason=self._reason if status is Status.PWR_REJECT else RejectReason.NONE)
-
-    def _ready(self) -> None:
-        self._contracts = self._contracts + 1 & 0xFFFF
-        self.end.send(PwrReady(object=0, voltage=_VOLTAGE, limit=_CURRENT, contract=self._contracts))

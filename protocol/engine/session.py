@@ -126,6 +126,9 @@ class Session(ModulePart):
     def when_phase_commit(self, cause: Cause) -> bool:
         return cause.body.phase is EjectPhase.COMMIT
 
+    def when_phase_abort(self, cause: Cause) -> bool:
+        return cause.body.phase is EjectPhase.ABORT
+
     def when_level_protocol(self, cause: Cause) -> bool:
         return cause.body.level is ResetLevel.PROTOCOL
 

@@ -58,6 +58,11 @@ class Stills(ModulePart):
     def all(self) -> dict[int, Frame]:
         return {**self.store, **self.held}
 
+    @property
+    def _used(self) -> int:
+        """Memory that is in use, in KiB."""
+        return sum(f.picture.bytes for f in self.all.values()) >> 10
+
     def keep(self, frame: Frame) -> None:
         """Hold a still that was taken while the link was lost, if there is room."""
         if len(self.held) < _HELD and not self.around.has(Status.BUFFER_FULL):
@@ -154,7 +159,8 @@ class Stills(ModulePart):
             self.store.pop(still.frame, None)
             self.held.pop(still.frame, None)
         self.report()
-        free = self.end.properties.read(PropertyTag.STORE_FREE)
+        stored = self.end.has("STORAGE")
+        free = self.end.properties.read(PropertyTag.STORE_FREE) if stored else max(0, _MEMORY - self._used)
         return FrameReleaseResponse(total=len(self.all), free=free)
 
     # ── Reports ──
@@ -169,7 +175,7 @@ class Stills(ModulePart):
         if (len(held), self.lost) == self._reported:
             return
         self._reported = len(held), self.lost
-        used = sum(f.picture.bytes for f in held.values()) >> 10
+        used = self._used
         oldest = min(held, default=0)
         total = max(_MEMORY, used)
         self.end.send(BufferStatus(total=total, used=used, frames=len(held), oldest=oldest, lost=self.lost))

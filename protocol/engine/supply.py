@@ -10,7 +10,7 @@ from msgspec import Struct
 from opalink.protocol.codec import Status
 from opalink.protocol.engine.dispatch import Later, RefusedError
 from opalink.protocol.engine.machine import Cause
-from opalink.protocol.engine.surroundings import ModulePart
+from opalink.protocol.engine.reverse import Reverse
 from opalink.protocol.packets import (
     BudgetAction,
     BudgetStep,
@@ -69,14 +69,14 @@ class Contract(Struct, frozen=True):
         return self.voltage * self.limit // 1000
 
 
-class Supply(ModulePart):
+class Supply(Reverse):
     """`contract` is None on boot power."""
 
     machine = "POWER"
     conditions = frozenset({*_FAULTS, Status.PWR_LIMIT})
-    at_max = frozenset({"tPwrTransition"})  # it bounds the source, which may take it whole
 
     def restart(self) -> None:
+        super().restart()
         self.contract: Contract | None = None
         self._offers = PwrSourceCaps()
         self._offers_newer = False

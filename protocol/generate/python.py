@@ -13,6 +13,8 @@ from opalink.protocol.generate.python_enums import docstring, member_lookup, tab
 from opalink.protocol.generate.python_run import Run, has_value, segments
 from opalink.protocol.ir import model as ir
 
+_SHORT = 4  # a list of so few rows grows as a tuple quicker than it becomes one
+
 # ── One layout ───────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -105,17 +107,19 @@ class LayoutCode:
         if not run.violations():
             each = f"{_row_of(run, row)} for {run.targets()} in _S_{run.id}.iter_unpack(_b[_o:_w])"
             return [*window, f"{p.name} = tuple([{each}])", "_o = _w"]
-        found, run = f"_rows_{p.name}", replace(run, prefix=f"_{p.name}_")  # not the variables around them
+        short = p.hi <= _SHORT
+        found = p.name if short else f"_rows_{p.name}"
+        run = replace(run, prefix=f"_{p.name}_")  # not the variables around them
         return [
             *window,
-            f"{found}: list[{p.row}] = []",
+            f"{found}: tuple[{p.row}, ...] = ()" if short else f"{found}: list[{p.row}] = []",
             "while _o < _w:",
             f"    {run.read()}",
             f"    if {' or '.join(run.violations())}:",
             f"        raise _run_fault(_b, _o, _e, _R_{run.id}).under(f'{p.name}[{{len({found})}}]')",
-            f"    {found}.append({_row_of(run, row)})",
+            f"    {found} += ({_row_of(run, row)},)" if short else f"    {found}.append({_row_of(run, row)})",
             f"    _o += {run.size}",
-            f"{p.name} = tuple({found})",
+            *([] if short else [f"{p.name} = tuple({found})"]),
         ]
 
     def _encoder(self, parts: list[Run | ir.Part], runs: list[Run]) -> str:

@@ -26,19 +26,26 @@ def enum_source(name: str, doc: str, members: tuple[tuple[str, int, str], ...], 
 
 def member_lookup(n: ir.Number, x: str) -> str:
     """The expression that turns a raw number into its enumeration's member, if it has one."""
-    return f"{members_of(n)}[{x}]" if n.choices else x
+    if not n.choices:
+        return x
+    table = members_of(n)
+    return f"{table}[{x}]" if _in_tuple(n) else f"{table}[{x}] if {x} in {table} else {x}"
+
+
+def _in_tuple(n: ir.Number) -> bool:
+    return n.bits <= _TABLE_BITS and not n.signed
 
 
 def members_of(n: ir.Number) -> str:
     """The table that a number is looked up in."""
-    return f"_T_{n.choices}_{n.bits}" if n.bits <= _TABLE_BITS and not n.signed else f"_G_{n.choices}"
+    return f"_T_{n.choices}_{n.bits}" if _in_tuple(n) else f"_G_{n.choices}"
 
 
 def lookups(catalogue: ir.Catalogue) -> str:
     """The tables by which raw numbers become members, for the widths in use."""
     uses = sorted({(members_of(n), n.choices, n.bits) for n in all_numbers(catalogue) if n.choices})
     made = {
-        table: f"_total({name}, {width})" if table.startswith("_T") else f"_Members({name})"
+        table: f"_total({name}, {width})" if table.startswith("_T") else f"_members({name})"
         for table, name, width in uses
     }
     return "\n".join(f"{table} = {source}" for table, source in made.items())
@@ -61,13 +68,12 @@ def tag_table(catalogue: ir.Catalogue, space: ir.Space) -> str:
     lines = [f"_K_{space.name}: _TagTable = {{"]
     lines += [f"    {t.tag}: ({tag}.{t.name.upper()}, decode_{t.layout}, encode_{t.layout})," for t in space.types]
     if numbers := numbers_of(catalogue, space):
-        lines += ["}", f"_N_{space.name}: _NumberTable = {{"]
+        lines += ["}", f"_N_{space.name} = _Numbers("]
         for t, n in numbers.items():
             bounds = f", {n.bounds if n.checked else None}" if n.checked or n.choices else ""
-            members = f", {members_of(n)}" if n.choices else ""
-            short_cut = f"{tag}.{t.name.upper()}, {CODES[n.bits, n.signed]!r}{bounds}{members}"
-            lines.append(f"    {t.tag}: _number({short_cut}),")
-    return "\n".join([*lines, "}"])
+            members = f", {n.choices}" if n.choices else ""
+            lines.append(f"    ({tag}.{t.name.upper()}, {CODES[n.bits, n.signed]!r}{bounds}{members}),")
+    return "\n".join([*lines, ")" if numbers else "}"])
 
 
 def tables_of(catalogue: ir.Catalogue, space: str) -> str:

@@ -4,7 +4,7 @@ An envelope is a header, which is a run, and a payload; a CRC covers both. Every
 one condition; `misframed` of the run-time library says what was wrong. The packet's payload is a value, found by
 type and form.
 
-Plan: CRCs · what is the same in every envelope · envelopes around bytes · the packet.
+Plan: CRCs · what is the same in every envelope · envelopes around bytes · the packet · the tables of a chapter.
 """
 
 import re
@@ -171,36 +171,27 @@ def packet_source(catalogue: ir.Catalogue, e: ir.Envelope) -> str:
     lines += ['    body: _Any = b""  # a value class, or bytes where the type or its form is unknown']
     lines += ["", "", wrap.declarations(), "", "", "def _as_it_is(_d: _Any) -> tuple[bytes, _Buffer]:"]
     lines += ['    return b"", _checked(_d, "body", 0, 65535)', "", ""]
-    tables: dict[Form, list[str]] = {form: [] for form in Form}
-    encoders, homes = [], []
-    raw = {x.name for x in catalogue.layouts if any(isinstance(p, ir.Raw) for p in x.parts)}
-    for p in catalogue.packets:
-        layouts = dict(p.forms)
-        if Form.REQUEST in layouts:
-            layouts.setdefault(Form.ERROR, catalogue.error_layout(p))
-        for form, name in layouts.items():
-            tables[form].append(f'    {p.code}: ("{p.name}.{form}", decode_{name}),')
-            if form in p.forms:
-                homes.append(f"    {name}: (PacketType.{p.name}, {FORM_PLACE[form]}, VirtualChannel.{p.channel}),")
-                encoders.append(f"    {name}: {'split' if name in raw else 'encode'}_{name},")
-    if "REFUSAL" in catalogue.body:
-        encoders.append(f"    {catalogue.body['REFUSAL']}: encode_{catalogue.body['REFUSAL']},")
-    for form, entries in tables.items():
-        lines += [f"_{form.upper()}S = _by_code({{", *entries, "})"]
-    encoders += [f"    {kind}: _as_it_is," for kind in ("bytes", "bytearray", "memoryview")]
+    lines += ["# By packet type: the name of the form, and the decoder of its payload."]
+    lines += [f"{_by_form(form)}: list[tuple[str, _Any] | None] = [None] * 256" for form in Form]
     lines += ["# To the bytes of a payload, or to bytes and the raw data that comes after them."]
-    lines += ["_ENCODERS: dict[type, _Any] = {", *encoders, "}"]
+    lines += ["_ENCODERS: dict[type, _Any] = dict.fromkeys((bytes, bytearray, memoryview), _as_it_is)"]
     lines += ["# Where a value class belongs: its packet type, its form's place, its virtual channel."]
-    lines += ["HOMES: dict[type, tuple[PacketType, int, VirtualChannel]] = {", *homes, "}", "", ""]
+    lines += ["_HOMES: dict[type, tuple[PacketType, int, VirtualChannel]] = {}"]
+    lines += ["# By layout: its decoder and its encoder."]
+    lines += ["_CODECS: dict[str, tuple[_Any, _Any]] = {}", "", ""]
     succeeded = " or ".join(f"status == {s.value}" for s in catalogue.statuses if s.success)
     values = ", ".join(wrap.values())
     lines += [f"def decode_Packet(data: _Any{wrap.option}) -> Packet:"]
     body = [
         *wrap.unwrap(),
         "if rsp:",
-        f"    _entry = _RESPONSES[type] if {succeeded} else _ERRORS[type]",
+        f"    _entries = _RESPONSES if {succeeded} else _ERRORS",
         "else:",
-        "    _entry = _REQUESTS[type] if txn else _EVENTS[type]",
+        "    _entries = _REQUESTS if txn else _EVENTS",
+        "_entry = _entries[type]",
+        "if _entry is None and type in _UNREAD:",
+        "    _read(type)",
+        "    _entry = _entries[type]",
         "if _entry is None:",
         f"    return Packet({values}, bytes(_b[{size}:_e]))",
         "try:",
@@ -220,3 +211,28 @@ def packet_source(catalogue: ir.Catalogue, e: ir.Envelope) -> str:
     refuse = f"_refuse_packet(_v, Packet, _R_{wrap.run.id}, _ENCODERS)"
     lines += [f"    {x}" for x in wrap.wrap(payload, refuse, "_p")]
     return "\n".join(lines)
+
+
+# ── The tables of a chapter ──────────────────────────────────────────────────────────────────────────
+
+
+def tables_source(catalogue: ir.Catalogue, home: str, layouts: list[ir.Layout]) -> str:
+    """What the codec learns from a module when it is imported: its layouts, and the packets of its chapter."""
+    raw = {x.name for x in layouts if any(isinstance(p, ir.Raw) for p in x.parts)}
+    lines = [f"_CODECS[{x.name!r}] = decode_{x.name}, encode_{x.name}" for x in layouts]
+    for p in (p for p in catalogue.packets if p.group == home):
+        forms = dict(p.forms)
+        if Form.REQUEST in forms:
+            forms.setdefault(Form.ERROR, catalogue.error_layout(p))
+        for form, name in forms.items():
+            lines.append(f'{_by_form(form)}[{p.code}] = "{p.name}.{form}", decode_{name}')
+            if form in p.forms:
+                lines.append(f"_ENCODERS[{name}] = {'split' if name in raw else 'encode'}_{name}")
+                lines.append(f"_HOMES[{name}] = PacketType.{p.name}, {FORM_PLACE[form]}, VirtualChannel.{p.channel}")
+    if (refusal := catalogue.body.get("REFUSAL")) in {x.name for x in layouts}:
+        lines.append(f"_ENCODERS[{refusal}] = encode_{refusal}")
+    return "\n".join(lines)
+
+
+def _by_form(form: Form) -> str:
+    return f"_{form.upper()}S"

@@ -1,9 +1,10 @@
 """Back end: the Python codec as modules, from the pieces of `opalink.protocol.generate.python`.
 
 A piece of source is a chunk with a home module. The same chunks make the package `opalink.protocol.packets`,
-one module a chapter, or a single module in memory, which is how random schemas are tried.
+one module a chapter, or a single module in memory, which is how random schemas are tried. The package imports a
+chapter when one of its names or one of its packets is met: nobody waits for what is not used.
 
-Plan: chunks · modules.
+Plan: chunks · modules · the modules that hold the chapters together.
 """
 
 import ast
@@ -14,13 +15,14 @@ from functools import cached_property
 from opalink.protocol.generate.marks import header
 from opalink.protocol.generate.python import layout_source
 from opalink.protocol.generate.python_enums import enum_source, lookups, tag_enum, tag_table
-from opalink.protocol.generate.python_envelope import crc_source, envelope_source, packet_source
+from opalink.protocol.generate.python_envelope import crc_source, envelope_source, packet_source, tables_source
 from opalink.protocol.ir import model as ir
 from opalink.protocol.ir.names import camel
 from opalink.spec.form import Member
 
 _PRELUDE = """\
 from enum import IntEnum as _IntEnum, IntFlag as _IntFlag
+from importlib import import_module as _import_module
 from struct import Struct as _Packer, error as _PackError
 from typing import Any as _Any
 
@@ -31,19 +33,17 @@ from opalink.protocol.errors import DecodeError as _DecodeError
 from opalink.protocol.runtime import (
     Buffer as _Buffer,
     Item as _Item,
-    Members as _Members,
-    NumberTable as _NumberTable,
+    Numbers as _Numbers,
     TagTable as _TagTable,
     Tlv as _Tlv,
     bit_fields as _bit_fields,
-    by_code as _by_code,
     checked as _checked,
     decode_tlvs as _decode_tlvs,
     encode_rows as _encode_rows,
     encode_tlvs as _encode_tlvs,
     long as _long,
+    members as _members,
     misframed as _misframed,
-    number as _number,
     odd as _odd,
     refuse as _refuse,
     refuse_number as _refuse_number,
@@ -87,8 +87,8 @@ class Chunk:
         return {n.id for n in names if isinstance(n.ctx, ast.Load)}
 
 
-def chunks(catalogue: ir.Catalogue) -> list[Chunk]:
-    """Everything in an order in which it can be executed."""
+def chunks(catalogue: ir.Catalogue, chapters: dict[int, str]) -> list[Chunk]:
+    """Everything in an order in which it can be executed. `chapters` are the modules that the codec imports late."""
     out = [Chunk("enums", enum_source(e.name, e.doc, _members(e.members))) for e in catalogue.enums]
     out += [Chunk("enums", enum_source(e.name, e.doc, _bits(e.members), "IntFlag")) for e in catalogue.flags]
     out += [Chunk("enums", tag_enum(s)) for s in catalogue.spaces]
@@ -100,17 +100,22 @@ def chunks(catalogue: ir.Catalogue) -> list[Chunk]:
     out += [Chunk(homes[x.name], layout_source(catalogue, x, rows, tlvs)) for x in catalogue.layouts]
     out += [Chunk("tlvs", tag_table(catalogue, s)) for s in catalogue.spaces]
     out += [Chunk("codec", crc_source(c)) for c in catalogue.crcs]
+    out.append(Chunk("codec", _unread(chapters)))
     for e in catalogue.envelopes:
         out.append(Chunk("codec", packet_source(catalogue, e) if e.name == "PACKET" else envelope_source(catalogue, e)))
-    out.append(Chunk("codec", codecs(catalogue)))
+    for home in dict.fromkeys(homes.values()):
+        mine = [x for x in catalogue.layouts if homes[x.name] == home]
+        out.append(Chunk(home, tables_source(catalogue, home, mine)))
     return out
 
 
-def codecs(catalogue: ir.Catalogue) -> str:
-    """Every layout by name, for those who find it in the representation."""
-    lines = ["CODECS: dict[str, tuple[_Any, _Any]] = {"]
-    lines += [f"    {x.name!r}: (decode_{x.name}, encode_{x.name})," for x in catalogue.layouts]
-    return "\n".join([*lines, "}"])
+def _unread(chapters: dict[int, str]) -> str:
+    """How the codec comes to a chapter that has not been imported: which it is by packet type, and importing it."""
+    lines = ["# The chapters of packet types that have not been met."]
+    lines += ["_UNREAD: dict[int, str] = {", *(f"    {code}: {name!r}," for code, name in chapters.items()), "}"]
+    lines += ["", "", "def _read(code: int) -> None:"]
+    lines += ['    _import_module(f"opalink.protocol.packets.{_UNREAD[code]}")']
+    return "\n".join([*lines, "    _UNREAD.pop(code, None)"])
 
 
 def _members(members: tuple[Member, ...]) -> tuple[tuple[str, int, str], ...]:
@@ -156,12 +161,12 @@ def layout_homes(catalogue: ir.Catalogue) -> dict[str, str]:
 
 def one_module(catalogue: ir.Catalogue) -> str:
     """The whole codec as the source of one module."""
-    return "\n\n\n".join([_PRELUDE, *(c.source for c in chunks(catalogue))])
+    return "\n\n\n".join([_PRELUDE, *(c.source for c in chunks(catalogue, {}))])
 
 
 def modules(catalogue: ir.Catalogue) -> dict[str, str]:
     """The codec as a package: file name → source."""
-    pieces = chunks(catalogue)
+    pieces = chunks(catalogue, {p.code: p.group for p in catalogue.packets})
     where: dict[str, str] = {}
     for c in pieces:
         for name in c.defines:
@@ -184,24 +189,48 @@ def modules(catalogue: ir.Catalogue) -> dict[str, str]:
         out[f"{home}.py"] = "\n".join(
             [header("#", catalogue.fingerprint, what), _used_prelude(mine), *imports, "", "", text, ""]
         )
+    out["tables.py"] = _tables_module(catalogue, names)
     out["__init__.py"] = _face(catalogue, where)
     return out
 
 
+# ── The modules that hold the chapters together ──────────────────────────────────────────────────────
+
+
+def _tables_module(catalogue: ir.Catalogue, names: list[str]) -> str:
+    """Every layout and every value class, for which all chapters have to be there."""
+    mark = header("#", catalogue.fingerprint, "The Python codec: tables of all that there is.")
+    chapters = "".join(f"    {n} as {n},\n" for n in sorted(names) if n not in ("enums", "codec"))
+    return "\n".join([
+        mark,
+        f"from opalink.protocol.packets import (\n{chapters})",
+        "from opalink.protocol.packets.codec import _CODECS as CODECS, _HOMES as HOMES",
+        "",
+        '__all__ = ["CODECS", "HOMES"]',
+        "",
+    ])  # fmt: skip
+
+
 def _face(catalogue: ir.Catalogue, where: dict[str, str]) -> str:
-    """The package's own module: every public name, by chapter."""
+    """The package's own module: every public name, by chapter, imported when it is first asked for."""
     public = {n: home for n, home in where.items() if not n.startswith("_") and not re.match("(de|en)code_[A-Z]", n)}
     public |= {f"{verb}_{camel(e.name)}": "codec" for e in catalogue.envelopes for verb in ("decode", "encode")}
-    what = '"""Value classes, enumerations and codec of every packet."""\n\nfrom opalink.protocol.runtime import Tlv'
-    imports = [
-        f"from opalink.protocol.packets.{home} import (\n"
-        + "".join(f"    {n} as {n},\n" for n in sorted(public) if public[n] == home)
-        + ")"
-        for home in sorted(set(public.values()))
-    ]
-    names = "".join(f'    "{n}",\n' for n in sorted([*public, "Tlv"]))
-    mark = header("#", catalogue.fingerprint, "The Python codec: its public names.")
-    return "\n".join([mark, what, *imports, "", f"__all__ = [\n{names}]", ""])
+    public |= {"CODECS": "tables", "HOMES": "tables"}
+    homes = sorted(set(public.values()))
+    lines = [header("#", catalogue.fingerprint, "The Python codec: its public names.")]
+    lines += ['"""Value classes, enumerations and codec of every packet; a module is imported when it is needed."""']
+    lines += ["", "from typing import TYPE_CHECKING as _TYPE_CHECKING", ""]
+    lines += ["from opalink.protocol.runtime import Tlv, late as _late", "", "if _TYPE_CHECKING:"]
+    for home in homes:
+        lines += [f"    from opalink.protocol.packets.{home} import ("]
+        lines += [*(f"        {n} as {n}," for n in sorted(public) if public[n] == home), "    )"]
+    lines += ["else:", "    __getattr__ = _late(__name__, {"]
+    for home in homes:
+        names = [f"            {n!r}," for n in sorted(public) if public[n] == home]
+        lines += [f"        {home!r}: (", *names, "        ),"]
+    lines += ["    })", "", "__all__ = [", *(f'    "{n}",' for n in sorted([*public, "Tlv"])), "]", "", ""]
+    lines += ["def __dir__() -> list[str]:", "    return __all__", ""]
+    return "\n".join(lines)
 
 
 def _used_prelude(pieces: list[Chunk]) -> str:

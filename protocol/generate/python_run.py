@@ -29,11 +29,11 @@ def has_value(field: ir.Part) -> bool:
 def outside(x: str, bounds: tuple[int, int], span: tuple[float, float]) -> str:
     """The condition that a number within `span` is out of bounds; nothing if it cannot be."""
     lo, hi = bounds
-    if lo > span[0] and hi < span[1]:
+    below = f"not {x}" if (span[0], lo) == (0, 1) else f"{x} < {lo}" if lo > span[0] else ""
+    above = f"{x} > {hi}" if hi < span[1] else ""
+    if below and above and not x.replace(".", "").isidentifier():  # what takes time is not asked for twice
         return f"not {lo} <= {x} <= {hi}"
-    if lo > span[0]:
-        return f"not {x}" if (span[0], lo) == (0, 1) else f"{x} < {lo}"
-    return f"{x} > {hi}" if hi < span[1] else ""
+    return " or ".join(filter(None, [below, above]))
 
 
 # ── The run ──────────────────────────────────────────────────────────────────────────────────────────
@@ -117,8 +117,13 @@ class Run:
     def violations(self) -> list[str]:
         found = []
         for n, group in self.numbers():
-            x = f"({self.raw(n, group)})" if group else self.raw(n, group)
-            found.append(f"{x} != {n.const}" if n.const is not None else outside(x, n.bounds, n.span))
+            x, (lo, hi), span = self.raw(n, group), n.bounds, n.span
+            if group and n.shift + n.bits == group.size * 8:  # at the top, where it bounds the word
+                x, lo, hi = f"_w_{self.prefix}{group.name}", lo << n.shift, (hi + 1 << n.shift) - 1
+                span = 0, (1 << group.size * 8) - 1
+            elif group:
+                x = f"({x})"
+            found.append(f"{x} != {lo}" if lo == hi else outside(x, (lo, hi), span))
         if isinstance(p := self.parts[-1], Counted):
             found.append(outside("_n", (p.lo, p.hi), _span(p)))
         return [x for x in found if x]
@@ -137,7 +142,7 @@ class Run:
         """The look at the window, the reading, the look at the values."""
         least = f"_e - _o < {self.size}"
         if raw := self.raw_data:
-            least = f"not {self.size + raw.lo} <= _e - _o <= {self.size + raw.hi}"
+            least = f"_e - _o < {self.size + raw.lo} or _e - _o > {self.size + raw.hi}"
         refusal = f"    raise _run_fault(_b, _o, _e, _R_{self.id})"
         lines = [f"if {window or least}:", refusal]
         if self.size:

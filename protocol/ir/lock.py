@@ -14,7 +14,7 @@ from msgspec import Struct, structs
 
 from opalink.protocol.ir.diagnostics import SpecError
 from opalink.protocol.ir.model import Catalogue
-from opalink.protocol.ir.obligations import SPACE_AREA, obligations
+from opalink.protocol.ir.obligations import area_of, obligations
 from opalink.spec.form import Requirement
 
 FIRST_GENERATED = 100  # numbers below are given by hand
@@ -48,15 +48,13 @@ def text_of(entries: Iterable[Entry]) -> bytes:
 
 def locked(catalogue: Catalogue, entries: list[Entry]) -> tuple[Catalogue, list[Entry]]:
     """The catalogue with its generated requirements under their IDs, and the lock with the lines that this adds."""
-    areas = {g.name: g.area for g in catalogue.groups}
     known = {e.key: e.id for e in entries if e.key}
     taken = {e.id for e in entries}
     added: list[Entry] = []
     requirements = list(catalogue.requirements)
     following: dict[str, int] = {}
     for made in obligations(catalogue):
-        spatial = made.key.split(".")[0] in catalogue.space
-        area = SPACE_AREA if spatial else areas[catalogue.packet[made.packet].group]
+        area = area_of(catalogue, made)
         if made.key not in known:
             n = following.get(area, FIRST_GENERATED)
             while (new := f"R-{area}-{n:03}") in taken:
@@ -64,8 +62,7 @@ def locked(catalogue: Catalogue, entries: list[Entry]) -> tuple[Catalogue, list[
             following[area] = n + 1
             known[made.key] = new
             taken.add(new)
-        packet, needs = ("", ()) if spatial else (made.packet, made.needs)
-        requirements.append(structs.replace(made, id=known[made.key], packet=packet, needs=needs))
+        requirements.append(structs.replace(made, id=known[made.key]))
     last = {e.id: e for e in entries}
     for r in requirements:
         old, now = last.get(r.id), digest(r.text)

@@ -42,13 +42,27 @@ def key_of(catalogue: ir.Catalogue, packet: ir.Packet, form: Form, field: str, w
 
 
 def obligations(catalogue: ir.Catalogue) -> Iterator[Requirement]:
-    """Every generated requirement, without its ID, each key once."""
+    """Every generated requirement, without its ID, each key once. One of a TLV is of no packet type: what it needs is
+    what the TLV needs, wherever that travels."""
     seen: set[str] = set()
     for packet in catalogue.packets:
         for requirement in _of_packet(catalogue, packet):
             if requirement.key not in seen:
                 seen.add(requirement.key)
-                yield requirement
+                yield _of_tlv(catalogue, requirement)
+
+
+def _of_tlv(catalogue: ir.Catalogue, made: Requirement) -> Requirement:
+    space, tlv, *_ = made.key.split(".")
+    if space not in catalogue.space:
+        return made
+    needs = next(t.needs for t in catalogue.space[space].types if t.name == tlv)
+    return structs.replace(made, packet="", needs=needs)
+
+
+def area_of(catalogue: ir.Catalogue, made: Requirement) -> str:
+    """The area of a generated requirement."""
+    return catalogue.group[catalogue.packet[made.packet].group].area if made.packet else SPACE_AREA
 
 
 def _of_packet(catalogue: ir.Catalogue, p: ir.Packet) -> Iterator[Requirement]:
@@ -87,12 +101,17 @@ def _answering(p: ir.Packet) -> Iterator[Requirement]:
 def _lengths(catalogue: ir.Catalogue, p: ir.Packet, layout: ir.Layout) -> Iterator[Requirement]:
     role = peer(p.sender)
     who = _noun(role, "receiver")
-    if catalogue.sizes[layout.name][0]:
+    if _declared(catalogue, layout):
         text = f"The {who} MUST answer a {p.name} request that ends before its declared fields do with BAD_LENGTH."
         yield _made(p, f"{p.name}.request.short", text, role, Kind.SYNTAX, Testability.ACTIVE)
     if any(isinstance(part, ir.Tlvs) for part in layout.parts):
         text = f"The {who} MUST answer a {p.name} request that does not end in whole TLVs with BAD_LENGTH."
         yield _made(p, f"{p.name}.request.tlvs", text, role, Kind.SYNTAX, Testability.ACTIVE)
+
+
+def _declared(catalogue: ir.Catalogue, layout: ir.Layout) -> int:
+    """Least number of bytes of a layout without its raw end: that being short is a matter of its own length."""
+    return catalogue.sizes[layout.name][0] - sum(part.lo for part in layout.parts if isinstance(part, ir.Raw))
 
 
 def _receiving(catalogue: ir.Catalogue, p: ir.Packet, site: Site) -> Iterator[Requirement]:

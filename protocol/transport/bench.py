@@ -124,7 +124,7 @@ class Bench:
         self._awaited: RecordKind | None = RecordKind.BIND
         self._answers: list[Bind | ControlResult | ClockAnswer] = []
         self._seq = self._now = self._last = self._until = self._epoch = self._accepted = 0
-        self._stirred = False  # something was sent that the implementation has not been given time for
+        self.stirred = False  # in virtual time: something was sent that the implementation was given no time for
         self._up: frozenset[int] = frozenset()
         if channel.receive(0):
             raise BindingError("The implementation sends before it has received BIND.", "R-BEN-002")
@@ -163,7 +163,7 @@ class Bench:
         self.peer = self._settle(RecordKind.BIND)
         self._epoch = time.monotonic_ns()
         self._now = self._last = self.next = 0
-        self._stirred = True
+        self.stirred = True
         self.arrivals.clear()
         self._up = frozenset() if self.offers(OperationTag.ATTACH) else LANES
 
@@ -203,7 +203,7 @@ class Bench:
         self._launch()
 
     def _launch(self) -> None:
-        self._stirred = True
+        self.stirred = True
         if not self.virtual:
             self._flush()
 
@@ -233,6 +233,11 @@ class Bench:
         while self._receive(0):
             pass
 
+    def wait(self, until: int) -> None:
+        """In real time, let it pass until something arrives, or until then."""
+        self._accepted = 0
+        self._receive(max(0, until - self.now) / 1e9)
+
     def expect(self, match: Callable[[Arrival], bool], deadline: int) -> Arrival | None:
         """The first arrival up to `deadline` that matches, taken out of `arrivals`; None if there is none. Time goes on
         only as far as it must: in virtual time to the very moment at which the arrival was due."""
@@ -245,7 +250,7 @@ class Bench:
             if not self.virtual:
                 if not self._receive(max(0, deadline - self.now) / 1e9) and self.now > deadline:
                     return None
-            elif self._stirred:  # what was sent may bring the next event forward, so it is delivered first
+            elif self.stirred:  # what was sent may bring the next event forward, so it is delivered first
                 self._step(self._now)
             elif self._now >= deadline:
                 return None
@@ -266,7 +271,7 @@ class Bench:
             self._broken(f"The implementation wants to run next at {answer.next} ns, and it is {until} ns", 37)
         self._now = self._last = until
         self.next = answer.next
-        self._stirred = False
+        self.stirred = False
 
     # ── Operations ──
 
@@ -280,7 +285,7 @@ class Bench:
         self._put(Record(RecordKind.CONTROL, payload=encode_ControlRequest(request)))
         result: ControlResult = self._settle(RecordKind.CONTROL)
         self._up = self._up - down if result.result == Outcome.DONE else before
-        self._stirred = True
+        self.stirred = True
         return result
 
     def ask(self, kind: RecordKind, payload: bytes) -> Any:
@@ -290,7 +295,7 @@ class Bench:
             self._seq = int.from_bytes(payload[:2], "little")
         self._accepted = 0
         self._put(Record(kind, payload=payload))
-        self._stirred = True
+        self.stirred = True
         return self._settle(kind)
 
     def alive(self) -> bool:

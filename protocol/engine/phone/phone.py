@@ -22,6 +22,7 @@ from opalink.protocol.engine.phone.firmware import Firmware
 from opalink.protocol.engine.phone.frames import Frame, Frames
 from opalink.protocol.engine.phone.lens import Lens
 from opalink.protocol.engine.phone.light import PhoneLight
+from opalink.protocol.engine.phone.motion import Motion
 from opalink.protocol.engine.phone.part import PhonePart
 from opalink.protocol.engine.phone.reader import Reader
 from opalink.protocol.engine.phone.source import Source
@@ -50,6 +51,7 @@ _PARTS: Final[tuple[type[PhonePart], ...]] = (
     Frames,
     Clock,
     Lens,
+    Motion,
     Firmware,
     User,
 )
@@ -116,6 +118,10 @@ class Phone(Endpoint):
     @property
     def frames(self) -> Frames:
         return self.part(Frames)
+
+    @property
+    def motion(self) -> Motion:
+        return self.part(Motion)
 
     @property
     def user(self) -> User:

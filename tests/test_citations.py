@@ -1,0 +1,35 @@
+"""What tests cite: a verdict is only as good as the sentence that it is about.
+
+Plan: refusals · the header.
+"""
+
+from opalink.conformance.generated import generated
+from opalink.conformance.purposes import Class
+from opalink.conformance.scenarios import scenarios
+from opalink.protocol.ir.load import catalogue
+from opalink.spec.form import Role
+
+PURPOSES = (*scenarios(Role.MODULE), *generated(Role.MODULE))
+PERMISSIVE = {"R-WIRE-020", "R-WIRE-022"}  # they forbid some answers and demand none
+
+
+def test_where_ok_is_the_fault_the_test_cites_what_the_answer_must_be() -> None:
+    refused = [p for p in PURPOSES if p.class_ in (Class.BI, Class.BO, Class.NP)]
+    assert len(refused) > 1000
+    assert [p.id for p in refused if not set(p.requirements) - PERMISSIVE] == []
+
+
+def test_every_request_in_a_wrong_state_cites_bad_state() -> None:
+    inopportune = [p for p in generated(Role.MODULE) if p.class_ is Class.BO]
+    assert len(inopportune) > 100
+    assert {p.requirements for p in inopportune} == {("R-WIRE-027",)}
+    assert "BAD_STATE" in catalogue().requirement["R-WIRE-027"].text
+
+
+def test_every_timed_test_cites_a_requirement_that_names_its_timer() -> None:
+    named = [p for p in scenarios(Role.MODULE) if p.class_ is Class.TI]
+    for timer in ("tHello", "tDescRead", "tTimeSync", "tKeepAlive"):
+        about = [p for p in named if f" {timer}" in p.sentence]
+        assert about, timer
+        texts = [catalogue().requirement[r].text for p in about for r in p.requirements]
+        assert any(timer in text for text in texts), timer

@@ -1,0 +1,124 @@
+"""A phone and a module with a real link between them: FLITs, light that comes and goes, contacts that bounce."""
+
+from collections.abc import Callable
+
+import pytest
+
+from opalink.protocol.channel import Scenario, bundled, load, parse
+from opalink.protocol.codec import Packet, decode
+from opalink.protocol.engine.gateway import Gateway
+from opalink.protocol.engine.meeting import Meeting
+from opalink.protocol.engine.module import Module
+from opalink.protocol.engine.phone.phone import Phone
+from opalink.protocol.packets import PacketType, PatternKind
+from opalink.spec.form import MS, SECOND
+
+
+def scenario(*events: str, milliseconds: int = 2000) -> Scenario:
+    """A short scenario around some events, each the lines of its table."""
+    text = f'title = "test"\ndoc = "A test."\nseed = 3\nduration_ms = {milliseconds}\n'
+    return parse(text + "".join(f"[[event]]\n{e}\n" for e in events), "test")
+
+
+class Linked(Meeting):
+    """A meeting over a gateway, small frames, with what was said."""
+
+    def __init__(self, story: Scenario, profile: str = "four-thirds", *, slot: int = 16) -> None:
+        self.gateway = Gateway(story, slot=slot)
+        super().__init__(Phone(), Module(profile), self.gateway)
+        self.said: list[tuple[int, Packet]] = []
+        self.taps.append(lambda time, _, __, data: self.said.append((time, decode(data))) if data[1] != 0x71 else None)
+
+    def until(self, done: Callable[[], bool], seconds: float = 2) -> None:
+        assert self.run_until(done, self.now + int(seconds * SECOND)), {n: r.state for n, r in self.phone.runs.items()}
+
+    def of(self, kind: PacketType) -> list[Packet]:
+        return [p for _, p in self.said if p.type is kind]
+
+    def attached(self) -> "Linked":
+        self.put_on()
+        self.until(lambda: self.phone.reader.complete)
+        return self
+
+    @property
+    def state(self) -> str:
+        return self.phone.runs["ATTACH"].state
+
+
+QUIET = scenario()
+
+
+def test_a_session_opens_over_flits_and_the_sideband() -> None:
+    meeting = Linked(QUIET).attached()
+    assert meeting.state == "READY_FULL"
+    assert meeting.gateway.dropped == meeting.gateway.damaged == 0
+
+
+def test_a_still_comes_whole_over_a_noisy_link_and_nothing_is_asked_for_twice() -> None:
+    meeting = Linked(load("bench-noise"), slot=64).attached()
+    meeting.phone.capture.pattern(PatternKind.COUNTER, 7)
+    meeting.phone.user.still()
+    meeting.until(lambda: bool(meeting.phone.frames.stills))
+    still = meeting.phone.frames.stills[0]
+    assert not still.missing
+    assert still.asked_again == 0  # lost FLITs are replayed below
+    assert meeting.gateway.channel.tally["down"].uncorrectable > 0
+
+
+def test_blocks_behind_their_trailer_are_waited_for_and_not_asked_for() -> None:
+    meeting = Linked(QUIET, slot=64).attached()
+    meeting.phone.user.still()
+    meeting.until(lambda: bool(meeting.phone.frames.stills))
+    assert not meeting.of(PacketType.BLOCK_NAK)
+
+
+@pytest.mark.parametrize("dark", [2, 20, 300, 1200])
+def test_a_session_outlives_light_that_goes_for_less_than_the_holdover(dark: int) -> None:
+    meeting = Linked(scenario(f'kind = "outage"\nat_ms = 400\nfor_ms = {dark}'), slot=64).attached()
+    session = meeting.phone.contact.session
+    meeting.run((400 + dark) * MS)
+    meeting.until(lambda: meeting.state == "READY_FULL")
+    assert meeting.phone.contact.session == session
+    assert len({p.body.session for p in meeting.of(PacketType.HELLO) if p.rsp}) == 1
+
+
+def test_after_the_holdover_there_is_a_new_session() -> None:
+    meeting = Linked(scenario('kind = "outage"\nat_ms = 400\nfor_ms = 2600', milliseconds=5000), slot=64).attached()
+    session = meeting.phone.contact.session
+    meeting.run(3100 * MS)
+    meeting.until(lambda: meeting.state == "READY_FULL", 4)
+    assert meeting.phone.contact.session != session
+
+
+def test_contacts_that_bounce_restart_a_module_and_the_phone_meets_it_anew() -> None:
+    meeting = Linked(scenario('kind = "contacts-open"\nat_ms = 600\nfor_ms = 3'), slot=64).attached()
+    session = meeting.phone.contact.session
+    meeting.run(700 * MS)
+    meeting.until(lambda: meeting.phone.contact.session not in (0, session) and meeting.phone.reader.complete)
+    assert meeting.state == "READY_FULL"
+
+
+def test_a_brown_out_is_a_restart_too() -> None:
+    meeting = Linked(scenario('kind = "brown-out"\nat_ms = 600\nfor_ms = 2\nvolts = 2.0'), slot=64).attached()
+    session = meeting.phone.contact.session
+    meeting.run(700 * MS)
+    meeting.until(lambda: meeting.phone.contact.session not in (0, session) and meeting.phone.reader.complete)
+
+
+@pytest.mark.parametrize("name", sorted(bundled()))
+def test_a_still_survives_every_bundled_scenario(name: str) -> None:
+    meeting = Linked(load(name), slot=64)
+    meeting.put_on()
+    meeting.phone.user.still()
+    meeting.until(lambda: bool(meeting.phone.frames.stills), 4)
+    assert not meeting.phone.frames.stills[0].missing
+
+
+def test_the_same_scenario_has_the_same_story() -> None:
+    def story() -> list[tuple[int, int, int]]:
+        meeting = Linked(load("knock"), slot=64)
+        meeting.put_on()
+        meeting.run(300 * MS)
+        return [(time, p.type, p.txn) for time, p in meeting.said]
+
+    assert story() == story()
