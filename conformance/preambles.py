@@ -41,17 +41,16 @@ def meet(s: Session, *, lit: bool = True) -> Any:
 
 def show(s: Session) -> None:
     """The phone's own BEACON, which completes the proof of attach."""
-    s.tell(
-        p.Beacon(
-            major=VERSION_MAJOR,
-            role=p.DeviceRole.PHONE,
-            gears_down=s.beacon.gears_down,
-            gears_up=s.beacon.gears_up,
-            fecs=s.beacon.fecs,
-            laser_class=p.LaserClass.CLASS_1 if s.beacon.gears_down else p.LaserClass.NONE,
-            nonce=s.random.getrandbits(64),
-        )
+    s.shown = p.Beacon(
+        major=VERSION_MAJOR,
+        role=p.DeviceRole.PHONE,
+        gears_down=s.beacon.gears_down,
+        gears_up=s.beacon.gears_up,
+        fecs=s.beacon.fecs,
+        laser_class=p.LaserClass.CLASS_1 if s.beacon.gears_down else p.LaserClass.NONE,
+        nonce=s.random.getrandbits(64),
     )
+    s.tell(s.shown)
 
 
 def light(s: Session) -> None:
@@ -87,6 +86,7 @@ def greet(s: Session, *, resume: bool = False) -> Any:
     s.need(heard.status == Status.OK, f"HELLO was answered {heard.status!r}.")
     s.need(isinstance(heard.body, p.HelloResponse), "The answer to HELLO does not decode.")
     s.hello, s.greeting = asked, heard.body
+    s.beacon = next((h.body for h in reversed(s.heard(p.Beacon)) if isinstance(h.body, p.Beacon)), s.beacon)
     return heard.body
 
 

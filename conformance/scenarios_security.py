@@ -6,15 +6,19 @@ Plan: trust · firmware.
 """
 
 import hashlib
+from typing import TYPE_CHECKING
 
 from opalink.conformance.monitors import Heard
-from opalink.conformance.preambles import link_lost, ready, resume
+from opalink.conformance.preambles import OFFERS, greet, link_lost, offer, ready, resume
 from opalink.conformance.scenarios import scenario
-from opalink.conformance.session import EVENTUALLY, Session
+from opalink.conformance.session import EVENTUALLY, Inapplicable, Session
 from opalink.protocol import packets as p
 from opalink.protocol.codec import Status
 from opalink.protocol.packets import FirmwareOp, FirmwareState, MachineId, OperationTag, TrustLevel
-from opalink.spec.form import MS, SECOND
+from opalink.spec.form import MS, SECOND, US
+
+if TYPE_CHECKING:
+    from opalink.protocol.spdm import Ask, Outcome
 
 _GET_VERSION = bytes((0x10, 0x84, 0, 0))
 _ERROR = 0x7F
@@ -58,6 +62,93 @@ def secured_messages_need_a_session(s: Session) -> None:
     ready(s)
     for first in (0x00, 0x0F, 0x20, 0xFF):
         s.expect_status(s.ask(p.Spdm(message=bytes((first, 0x84, 0, 0)))), Status.NEEDS_SESSION)
+
+
+def _authenticate(s: Session) -> tuple["Outcome", int]:
+    """What comes of an authentication, whoever the module is; and the time until CHALLENGE was answered that was not
+    the phone's. A module that does not speak SPDM as this tester does cannot be judged by it."""
+    from opalink.protocol.spdm import Code, Doubt, Requester
+
+    requester = Requester(None, None, lambda: s.random.randbytes(32))
+    ask: Ask | None = requester.start()
+    spent = 0
+    while ask is not None:
+        s.let(ask.wait * US)
+        challenged = requester.step is Code.GET_MEASUREMENTS  # what follows the challenge has no time of its own
+        begun = s.now
+        heard = s.ask(p.Spdm(message=ask.message))
+        s.expect_status(heard, Status.OK)
+        spent += 0 if challenged else ask.wait * US + heard.time - begun
+        ask = requester.receive(bytes(heard.body.message))
+    found = requester.outcome
+    if found is None or found.doubt in (Doubt.VERSION, Doubt.ALGORITHM):
+        raise Inapplicable("It speaks SPDM in a way that this tester does not.")
+    s.need(found.doubt is None, f"The authentication failed: {found.detail}.")
+    return found, spent
+
+
+@scenario(
+    "SEC/SPDM/TI-auth", "R-SEC-001",
+    given="a module with SPDM in READY", when="it is authenticated from GET_VERSION on",
+    then="it answers CHALLENGE within tAuth", needs="SECURITY",
+)  # fmt: skip
+def authentication_takes_no_longer_than_it_may(s: Session) -> None:
+    ready(s)
+    _, spent = _authenticate(s)
+    s.waited(spent, s.timer("tAuth"), "CHALLENGE_AUTH")
+
+
+def _expect_measured(s: Session) -> None:
+    from opalink.protocol.spdm import SESSION_INDEX, session_digest
+
+    found, _ = _authenticate(s)
+    measured = found.measurements.get(SESSION_INDEX)
+    # On the packet plane no LINK_PARAMS comes to the module.
+    wanted = session_digest(s.shown, s.beacon, None, (s.hello, s.greeting))
+    s.expect(measured is not None, "a measurement 0xE0", "none")
+    s.expect(measured == wanted, f"the measurement {wanted.hex()}", f"{(measured or b'').hex()}")
+
+
+@scenario(
+    "SEC/SPDM/BV-session", "R-SEC-004",
+    given="a module with SPDM in READY", when="it is authenticated, and again in a new session",
+    then="measurement 0xE0 is that of the session each time", needs="SECURITY",
+)  # fmt: skip
+def the_session_is_measured(s: Session) -> None:
+    ready(s)
+    _expect_measured(s)
+    greet(s)
+    _expect_measured(s)
+
+
+@scenario(
+    "SEC/SPDM/BV-resumed", "R-SEC-004",
+    given="a module with SPDM in a session", when="its link is lost and the session resumed",
+    then="measurement 0xE0 is that of the session as it was resumed", needs="SECURITY LASER",
+    operations=("lane_down", "lane_up"),
+)  # fmt: skip
+def the_session_is_measured_as_it_was_resumed(s: Session) -> None:
+    link_lost(s)
+    resume(s)
+    _expect_measured(s)
+
+
+@scenario(
+    "SEC/TRUST/CA-power", "R-SEC-006",
+    given="a module of which the phone knows nothing", when="TRUST_POLICY allows little power, and more is offered",
+    then="it asks for no more than it was allowed", needs="SECURITY CONTRACT",
+)  # fmt: skip
+def power_is_asked_for_within_the_policy(s: Session) -> None:
+    for allowed in (5000, 1500, 500):
+        s.rebind()
+        ready(s)
+        s.tell(p.TrustPolicy(level=TrustLevel.UNKNOWN, max_power=allowed, granted=(1 << 64) - 1))
+        offer(s)
+        heard = s.take(p.PwrRequest, EVENTUALLY)
+        if heard is None:
+            raise Inapplicable("It asks for no power of what was offered.")
+        power = OFFERS[heard.body.object].max * heard.body.operating // 1000
+        s.expect(power <= allowed, f"at most {allowed} mW", f"{power} mW")
 
 
 @scenario(
@@ -152,6 +243,7 @@ def an_image_that_nobody_signed(s: Session) -> None:
 )  # fmt: skip
 def a_download_is_given_up(s: Session) -> None:
     ready(s)
+    s.phone.mute.add(p.FwPull)  # a quick module would else be done with it
     part = _begin(s, bytes(100_000))
     s.asks(p.FwControl(op=FirmwareOp.ABORT, components=1))
     _told(s, FirmwareState.IDLE)
@@ -200,6 +292,7 @@ def a_download_goes_on(s: Session) -> None:
 )  # fmt: skip
 def a_download_is_cut_off(s: Session) -> None:
     ready(s)
+    s.phone.mute.add(p.FwPull)
     part = _begin(s, bytes(100_000))
     s.operate(OperationTag.DETACH, p.DetachOperation())
     s.light = False

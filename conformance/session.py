@@ -134,6 +134,7 @@ class Session:
         self.inbox: list[Heard] = []
         self.light = False  # whether the laser carries packets
         self.beacon: Any = None
+        self.shown: Any = None  # the last BEACON of the tester's phone
         self.greeting: Any = None  # the response to the last HELLO, and the HELLO
         self.hello: Any = None
         self.attached = 0

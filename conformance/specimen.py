@@ -13,10 +13,11 @@ from msgspec import structs
 from opalink.conformance.purposes import Plan
 from opalink.conformance.verdicts import Conclusion
 from opalink.protocol import codec
-from opalink.protocol.codec import DecodeError, Packet, Status, Tlv
+from opalink.protocol.codec import DecodeError, Packet, PacketType, Status, Tlv
 from opalink.protocol.engine.endpoint import Departure
 from opalink.protocol.engine.module import Module
 from opalink.protocol.ir.load import catalogue
+from opalink.protocol.ir.probes import UNKNOWN_TAG
 from opalink.protocol.ir.write import default, write
 from opalink.protocol.packets import Lane, Outcome, Refusal, ResetKind
 from opalink.protocol.transport import Channel
@@ -54,6 +55,19 @@ def txn_of(data: bytes) -> int:
 def is_request(data: bytes) -> bool:
     """Whether these bytes are a request whose CRC is right."""
     return len(data) > PAYLOAD and not is_response(data) and txn_of(data) != 0 and sealed(data[:CRC]) == data
+
+
+# What a module measures as it has sent it (R-SEC-004): altered on its way, it is someone else's.
+MEASURED = frozenset({PacketType.BEACON, PacketType.HELLO, PacketType.LINK_PARAMS})
+
+
+def of_later(data: bytes) -> bytes:
+    """A packet with a TLV of a later version behind it, where it may have TLVs."""
+    packet = decoded(data)
+    if packet is None or packet.type in MEASURED or not isinstance(getattr(packet.body, "extensions", None), tuple):
+        return data
+    more = (*packet.body.extensions, Tlv(UNKNOWN_TAG, b"later"))
+    return codec.encode(structs.replace(packet, body=structs.replace(packet.body, extensions=more)))
 
 
 def decoded(data: bytes) -> Packet | None:

@@ -15,13 +15,12 @@ from typing import ClassVar, Final
 from msgspec import Struct, structs
 
 from opalink.conformance.purposes import Plan
-from opalink.conformance.specimen import Specimen, decoded, is_request, is_response, txn_of
+from opalink.conformance.specimen import Specimen, decoded, is_request, is_response, of_later, txn_of
 from opalink.conformance.verdicts import Conclusion
 from opalink.protocol import codec
 from opalink.protocol.codec import Tlv
 from opalink.protocol.engine.endpoint import Departure
 from opalink.protocol.ir.load import catalogue
-from opalink.protocol.ir.probes import UNKNOWN_TAG
 from opalink.protocol.packets import (
     AttachOperation,
     ControlEvent,
@@ -166,7 +165,7 @@ class Varied(Specimen):
 
     def says(self, d: Departure) -> Iterable[Departure]:
         c, kind = self.choices, d.data[1]
-        data = _of_later(d.data) if c.later else d.data
+        data = of_later(d.data) if c.later else d.data
         if is_response(d.data):
             least = self._asked.get(txn_of(d.data), d.time) + min(c.late, _PROMPT.get(kind, ALMOST))
             yield structs.replace(d, time=max(d.time, least) + self._turn(d), data=data)
@@ -189,15 +188,6 @@ class Varied(Specimen):
 
 
 _EXCHANGEABLE: Final = frozenset({PacketType.STATE_GET, PacketType.KEEPALIVE})  # neither changes what the other reads
-
-
-def _of_later(data: bytes) -> bytes:
-    """A packet with a TLV of a later version behind it, where it may have TLVs."""
-    packet = decoded(data)
-    if packet is None or not isinstance(getattr(packet.body, "extensions", None), tuple):
-        return data
-    more = (*packet.body.extensions, Tlv(UNKNOWN_TAG, b"later"))
-    return codec.encode(structs.replace(packet, body=structs.replace(packet.body, extensions=more)))
 
 
 def _parts(data: bytes) -> tuple[bytes, ...]:

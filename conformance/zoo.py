@@ -22,15 +22,13 @@ from msgspec import Struct, structs
 from opalink.conformance import variations, witnesses
 from opalink.conformance.purposes import Plan
 from opalink.conformance.results import Campaign
-from opalink.conformance.specimen import STATUS, TYPE, Altered, Habit, Specimen, decoded, is_response
+from opalink.conformance.specimen import STATUS, TYPE, Altered, Habit, Specimen, is_response, of_later
 from opalink.conformance.verdicts import Conclusion, Verdict
-from opalink.protocol import codec
-from opalink.protocol.codec import Status, Tlv
+from opalink.protocol.codec import Status
 from opalink.protocol.engine.endpoint import Departure
 from opalink.protocol.engine.identity import Identity
 from opalink.protocol.engine.module import Module
 from opalink.protocol.ir.load import catalogue
-from opalink.protocol.ir.probes import UNKNOWN_TAG
 from opalink.protocol.packets import PacketType, RecordKind, ResetKind
 from opalink.protocol.transport import Channel
 from opalink.protocol.transport.channel import StandardStreams
@@ -236,11 +234,7 @@ class FromTomorrow(Altered):
     plan = Plan.CI
 
     def alter(self, data: bytes) -> bytes:
-        packet = decoded(data)
-        if packet is None or not isinstance(getattr(packet.body, "extensions", None), tuple):
-            return data
-        more = (*packet.body.extensions, Tlv(UNKNOWN_TAG, b"later"))
-        return codec.encode(structs.replace(packet, body=structs.replace(packet.body, extensions=more)))
+        return of_later(data)
 
 
 class Restless(Specimen):

@@ -15,6 +15,8 @@ from opalink.protocol.engine.meeting import Meeting
 from opalink.protocol.engine.module import Module
 from opalink.protocol.engine.phone.frames import Frame
 from opalink.protocol.engine.phone.phone import Phone
+from opalink.protocol.engine.security import FIRMWARE
+from opalink.protocol.engine.tester import image_digest
 from opalink.protocol.ir.load import catalogue
 from opalink.protocol.packets import CfaPattern, Lane, SensorMode
 from opalink.protocol.picture.dng import Story, write_dng
@@ -22,6 +24,7 @@ from opalink.protocol.picture.preview import write_preview
 from opalink.protocol.picture.raw import RawPicture
 from opalink.protocol.picture.scene import chart, photograph
 from opalink.protocol.picture.sensor import Shot, sensor_of
+from opalink.protocol.spdm.reference import anchors
 from opalink.protocol.transport.bench import Bench
 from opalink.protocol.transport.errors import UriError
 from opalink.protocol.transport.remote import Remote
@@ -144,8 +147,9 @@ class Session:
 
 @contextmanager
 def session(iut: str, *, scene: Path | None = None, scenario: str | None = None, seed: int = 1) -> Iterator[Session]:
-    """A phone beside the module that a URI names. A sim: module is made in this process and sees `scene`, or a chart.
-    Raises UriError, ScenarioError, PictureError, and what opening a bench may raise."""
+    """A phone beside the module that a URI names. A sim: module is made in this process and sees `scene`, or a chart;
+    it alone can be genuine, since the phone knows no vendor's root but ours. Raises UriError, ScenarioError,
+    PictureError, and what opening a bench may raise."""
     uri = IutUri.parse(iut)
     gateway = Gateway(load(scenario)) if scenario else None
     if uri.kind == "sim":
@@ -153,7 +157,9 @@ def session(iut: str, *, scene: Path | None = None, scenario: str | None = None,
             raise UriError(f"{uri.rest!r} is no profile: {', '.join(catalogue().profile)}.")
         module = Module(uri.rest)
         module.scene = _view(module, scene, seed)
-        yield Session(Meeting(Phone(), module, gateway, seed=seed), gateway)
+        phone = Phone()
+        phone.trust.anchors = anchors({FIRMWARE: image_digest()})
+        yield Session(Meeting(phone, module, gateway, seed=seed), gateway)
         return
     if scene is not None:
         raise UriError("A scene can only be put before a sim: module: another sees what it sees.")

@@ -11,6 +11,7 @@ import msgspec
 
 from opalink.protocol.ir import model as ir
 from opalink.protocol.ir.load import catalogue
+from opalink.protocol.model_commands import model
 from opalink.spec.form import Form, Timer
 
 
@@ -21,6 +22,8 @@ def spec() -> None:
     It declares packets, codes, timers, machines, profiles and requirements; everything else is derived from it.
     """
 
+
+spec.add_command(model)
 
 # ── list ─────────────────────────────────────────────────────────────────────────────────────────────
 

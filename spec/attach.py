@@ -189,8 +189,9 @@ _READY: Final = ("READY_BASIC", "READY_FULL")
 _LIVE: Final = (*_READY, "DETACHING")
 
 
-def _keeping(waiting: str) -> tuple[Row, ...]:
-    """How a session and its link are kept; `waiting` is the state in which this side waits for light."""
+def _keeping(*waiting: str) -> tuple[Row, ...]:
+    """How a session and its link are kept; `waiting` are the states in which this side waits for the other's BEACON or
+    for its light."""
     return (
         # Each side sees to it that the other hears something, whatever it is.
         on(_LIVE, local("sent"), do=[start("tKeepAlive")]),
@@ -201,7 +202,7 @@ def _keeping(waiting: str) -> tuple[Row, ...]:
         # sides that cannot train would else beacon without end.
         on(_LIVE, line("light_off"), when=("in_session", "!asleep"), do=_lose, to="LINK_LOST"),
         on(_LIVE, local("link_down"), when="in_session", do=_lose, to="LINK_LOST"),
-        on((waiting, "LINK_LOST"), expired("tLaserRestartInterval"), do=_beacon, req=("R-LNK-006",)),
+        on((*waiting, "LINK_LOST"), expired("tLaserRestartInterval"), do=_beacon, req=("R-LNK-006",)),
     )
 
 
@@ -292,7 +293,7 @@ ATTACH_MODULE: Final = machine(
             "BOOT",
             expired("tBeaconAfterPower"),
             when="light_seen",
-            do=[send(BEACON), signal("beaconing")],
+            do=_beacon,
             to="HELLO",
             req=("R-LNK-003", _SILENT),
         ),
@@ -330,7 +331,8 @@ ATTACH_MODULE: Final = machine(
         on(_GREETABLE, _hello, do=_open, to="READY_FULL", req=("R-MGT-005", _NEW)),
         on("READY_BASIC", rx(TRUST_POLICY, "event"), to="READY_FULL"),
         on("READY_FULL", rx(TRUST_POLICY, "event")),
-        *_keeping("BEACON"),
+        # Light shows that somebody is there, not that this side's BEACON was heard: it is repeated until HELLO comes.
+        *_keeping("BEACON", "HELLO"),
         on("LINK_LOST", expired("tHoldover"), when="light_seen", do=_close, to="HELLO", req=(_GONE,)),
         on("LINK_LOST", expired("tHoldover"), do=[*_close, *_beacon], to="BEACON", req=(_GONE,)),
         # Removal that was announced.
@@ -481,6 +483,8 @@ ATTACH_PHONE: Final = machine(
         ),
         on("TRAIN", local("link_up"), do=_greet, to="HELLO"),
         on("HELLO", local("link_down"), do=[_seek], to="TRAIN"),
+        # It beacons still: this side's BEACON, without which it has no proof of attach, was lost.
+        on("HELLO", _met, when="!nonce_new", do=[send(BEACON)]),
         # The session.
         on("HELLO", expired("tKeepAlive"), do=[send(HELLO, "request"), start("tKeepAlive")]),
         on(
@@ -498,6 +502,8 @@ ATTACH_PHONE: Final = machine(
             when="lane_up",
             do=[send(HELLO, "request"), _seek],
         ),
+        # Answered by a side that had not yet seen the light go: its nonce counts, and the session still waits.
+        on("LINK_LOST", _welcomed, when="!lane_up", do=[do("keep_session")]),
         on(
             "LINK_LOST",
             _welcomed,

@@ -229,9 +229,11 @@ _module_must(
 )
 _module_must(
     4,
-    "The module MUST offer as SPDM measurement 0xE0 the SHA-256 of the BEACON, HELLO and LINK_PARAMS packets of this "
-    "session, both sides', in the order of their link times.",
+    "The module MUST offer as SPDM measurement 0xE0 the SHA-256 of these payloads one after the other: the phone's "
+    "last BEACON and the module's, the LINK_PARAMS request and response that took effect where there were any, the "
+    "HELLO request and response that opened or resumed the session, all as they stood with the response to HELLO.",
     packet=SPDM,
+    source="Payloads alone: a repetition has other headers, may be lost, and says the same.",
 )
 _module_must(
     5,

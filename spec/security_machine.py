@@ -25,6 +25,7 @@ from opalink.spec.machine import (
     answer,
     at_most_one,
     do,
+    expired,
     line,
     local,
     machine,
@@ -33,6 +34,7 @@ from opalink.spec.machine import (
     rx,
     send,
     signal,
+    start,
     state,
     terms,
 )
@@ -126,34 +128,49 @@ AUTH_PHONE: Final = machine(
     "AUTH",
     _PHONE,
     "How a phone comes to its conclusion. It has one for every module: one that offers no proof is soon done.",
-    choices=(at_most_one("proof_bad", "proof_measured", "proof_genuine"),),
+    choices=(at_most_one("proof_bad", "proof_measured", "proof_genuine", "put_off"),),
     states=(_SHOWN[0], state("ASKING", "An SPDM request is open."), *_CONCLUDED),
     lines=_LINES,
     locals=(
         *_SESSION,
         *terms(
             auth_finished="The phone has come to a conclusion, or the module offers none.",
+            wait_over="The time that the module has asked for has passed.",
         ),
     ),
     guards=terms(
         offers_spdm="The module has the feature SECURITY.",
-        proof_bad="The message is an SPDM ERROR, or what it proves is false.",
+        can_judge="The phone has a root that it trusts.",
+        put_off="The message is an SPDM ERROR that asks for time.",
+        proof_bad="The message is an SPDM ERROR that ends the authentication, or what it proves is false.",
         proof_measured="Certificate, challenge and measurements are all good.",
         proof_genuine="Certificate and challenge are good, and the module offers no measurements.",
     ),
     effects=terms(
+        await_wait="Begins to wait for as long as the module asks; `wait_over` follows.",
         SPDM="The next message of the authentication, from GET_VERSION on.",
         TRUST_POLICY="The level of the state that the row leads to, or UNKNOWN, and what this phone allows at it.",
     ),
     rows=(
         on(_phone, local("session_open"), when="!offers_spdm", do=[signal("auth_finished")], to="NONE"),
-        on(_phone, local("session_open"), do=[send(SPDM, "request")], to="ASKING", req=("R-SEC-007",)),
+        # Who could believe nobody asks for no proof: the level is UNKNOWN, and the module is told so.
+        on(_phone, local("session_open"), when=("offers_spdm", "!can_judge"), do=_conclude, to="NONE"),
+        on(
+            _phone,
+            local("session_open"),
+            do=[start("tAuth", "max"), send(SPDM, "request")],
+            to="ASKING",
+            req=("R-SEC-007",),
+        ),
         on("ASKING", _told, when="proof_bad", do=_conclude, to="REJECTED", req=("R-SEC-009",)),
         on("ASKING", _told, when="proof_measured", do=_conclude, to="MEASURED"),
         on("ASKING", _told, when="proof_genuine", do=_conclude, to="GENUINE"),
+        on("ASKING", _told, when="put_off", do=[do("await_wait")]),
         on("ASKING", _told, do=[send(SPDM, "request")]),
+        on("ASKING", local("wait_over"), do=[send(SPDM, "request")]),
         # No answer proves nothing: the level is UNKNOWN.
         on("ASKING", rx(SPDM, "error"), do=_conclude, to="NONE", req=("R-SEC-009",)),
+        on("ASKING", expired("tAuth"), do=_conclude, to="NONE", req=("R-SEC-009",)),
         on(_phone, local("session_closed"), to="NONE"),
         on(_phone, line("power_off"), to="NONE"),
     ),
@@ -274,7 +291,8 @@ FIRMWARE_MODULE: Final = machine(
     ),
 )
 
-_busy = ("OFFERED", "SERVING", "ACTIVATING")
+_busy = ("OFFERED", "SERVING", "STAGED", "ACTIVATING")
+_activate = send(FW_CONTROL, "request")
 
 FIRMWARE_PHONE: Final = machine(
     "FIRMWARE",
@@ -286,11 +304,19 @@ FIRMWARE_PHONE: Final = machine(
         state("IDLE", "No update is under way."),
         state("OFFERED", "FW_BEGIN is open."),
         state("SERVING", "The module pulls, checks and writes."),
+        state("STAGED", "The image can be activated, once the module has proved itself in a session that was resumed."),
         state("ACTIVATING", "FW_CONTROL is open."),
     ),
     lines=_LINES,
-    locals=(*_SESSION[1:], *terms(update_wanted="The user has agreed to an update.")),
+    locals=(
+        *_SESSION[1:],
+        *terms(
+            update_wanted="The user has agreed to an update.",
+            auth_finished="The phone has come to a conclusion, or the module offers no proof.",
+        ),
+    ),
     guards=terms(
+        auth_done="`auth_finished` has come since the last HELLO.",
         within_image="The bytes asked for are within the image.",
         image_staged="`state` is STAGED.",
         image_dropped="`state` is IDLE.",
@@ -308,10 +334,12 @@ FIRMWARE_PHONE: Final = machine(
         on(
             "SERVING",
             rx(FW_STATUS, "event"),
-            when="image_staged",
-            do=[send(FW_CONTROL, "request")],
+            when=("image_staged", "auth_done"),
+            do=[_activate],
             to="ACTIVATING",
         ),
+        on("SERVING", rx(FW_STATUS, "event"), when="image_staged", to="STAGED"),
+        on("STAGED", local("auth_finished"), do=[_activate], to="ACTIVATING"),
         on("SERVING", rx(FW_STATUS, "event"), when="image_dropped", to="IDLE"),
         on("ACTIVATING", rx(FW_CONTROL, "response"), to="IDLE"),
         on("ACTIVATING", rx(FW_CONTROL, "error"), to="IDLE"),

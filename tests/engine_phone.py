@@ -31,6 +31,8 @@ from opalink.protocol.packets import (
     PwrSourceCaps,
     ResetKind,
     TimeSyncResponse,
+    TrustLevel,
+    TrustPolicy,
 )
 from opalink.protocol.runtime import Tlv
 
@@ -167,8 +169,14 @@ class Phone:
         """Everything up to a contract."""
         self.tell(self.offers(generation))
 
+    def trust(self, level: TrustLevel = TrustLevel.GENUINE, max_power: int = 10_000, expires: int = 0) -> None:
+        """What the phone concludes, where the module can prove itself."""
+        if self.module.has("SECURITY"):
+            self.tell(TrustPolicy(level=level, max_power=max_power, granted=(1 << 64) - 1, expires=expires))
+
     def ready(self) -> None:
-        """A session, a contract, synchronised time."""
+        """A session, trust, a contract, synchronised time."""
         self.open()
+        self.trust()
         self.supply()
         self.run(100)

@@ -18,7 +18,6 @@ from opalink.protocol.packets import (
     CounterId,
     DescRead,
     Eject,
-    FwQuery,
     Hello,
     Keepalive,
     KeepaliveResponse,
@@ -35,6 +34,7 @@ from opalink.protocol.packets import (
     PwrSourceCaps,
     Reset,
     StateGet,
+    StoreList,
     StreamConfigure,
     StreamControl,
     StreamSetup,
@@ -106,7 +106,7 @@ def test_what_only_the_module_sends_is_not_supported(phone: Phone) -> None:
 
 
 def test_what_needs_a_feature_that_is_missing_is_not_supported(phone: Phone) -> None:
-    assert phone.status(FwQuery()) is Status.NOT_SUPPORTED
+    assert phone.status(StoreList()) is Status.NOT_SUPPORTED
     tube = Phone("macro-tube")
     tube.open()
     assert tube.status(LaserSafety(op=LaserOp.READ)) is Status.NOT_SUPPORTED
@@ -198,7 +198,7 @@ def test_the_state_comes_before_the_length(phone: Phone) -> None:
 
 
 def test_the_feature_comes_before_the_channel(phone: Phone) -> None:
-    assert only(phone.deliver(raw(b"", PacketType.FW_QUERY, vc=0))).status is Status.NOT_SUPPORTED
+    assert only(phone.deliver(raw(b"", PacketType.STORE_LIST, vc=0))).status is Status.NOT_SUPPORTED
 
 
 def test_a_repetition_comes_before_the_type(phone: Phone) -> None:

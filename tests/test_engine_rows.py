@@ -1,15 +1,19 @@
 """Every row of the module's machines fires in some scenario, or stands in a list with the reason why it cannot.
 
-Plan: the list · scenarios of attaching, the link, power, a role swap, capture, focus, time · the count.
+Plan: the list · scenarios of attaching, the link, power, a role swap, capture, focus, time, trust, firmware · the
+count.
 """
 
+import hashlib
 from collections.abc import Callable
 from typing import Any
 
 from opalink.protocol import codec
 from opalink.protocol.codec import PacketType, Status
+from opalink.protocol.engine.firmware import make_image
 from opalink.protocol.ir.load import catalogue
 from opalink.protocol.packets import (
+    ActivationTime,
     AttachOperation,
     BatteryOperation,
     Beacon,
@@ -21,9 +25,13 @@ from opalink.protocol.packets import (
     DetachOperation,
     Eject,
     EjectPhase,
+    FirmwareOp,
     Flush,
     FocusMode,
     FocusMove,
+    FwBegin,
+    FwControl,
+    FwPullResponse,
     Hello,
     Keepalive,
     Lane,
@@ -52,10 +60,12 @@ from opalink.protocol.packets import (
     PwrRequestResponse,
     PwrReset,
     PwrRoleSwap,
+    Refusal,
     Reset,
     ResetLevel,
     RetrainReq,
     RingOperation,
+    Spdm,
     StreamConfigure,
     StreamControl,
     StreamOp,
@@ -67,6 +77,7 @@ from opalink.protocol.packets import (
     TrainStatus,
     TriggerAction,
     TriggerAt,
+    TrustLevel,
     VcResync,
 )
 from opalink.spec.form import Expired, Local, Received, Role, Row
@@ -75,7 +86,6 @@ from tests.engine_phone import MS, Phone
 # ── What cannot fire, and why ────────────────────────────────────────────────────────────────────────
 
 _BELOW = "what lies below the packet plane trains, agrees on parameters and resynchronises"
-_SECURE = "no reference module has SECURITY yet"
 
 
 def unreachable(machine: str, row: Row) -> str:
@@ -94,12 +104,6 @@ def unreachable(machine: str, row: Row) -> str:
             return _BELOW
         if isinstance(event, Received) and event.packet in ("RETRAIN_REQ", "LINK_PM") and event.form == "response":
             return "the module never asks for another gear or for sleep"
-    if machine == "ATTACH" and ("offers_security" in row.guards or states & {"READY_BASIC"} == states):
-        return _SECURE
-    if machine == "ATTACH" and isinstance(row.event, Received) and row.event.packet == "TRUST_POLICY":
-        return _SECURE
-    if machine == "ATTACH" and row.next == "READY_BASIC":
-        return _SECURE
     if machine == "POWER" and row.event == Expired("tPwrTransition") and "SWAP" in states:
         return "the reference module's own supply is always there in time"
     if machine == "POWER" and "!cool" in row.guards:
@@ -242,6 +246,7 @@ def resets(make: Callable[..., Watched]) -> None:
     phone.run(200)
     phone.tell(Beacon(nonce=8), Lane.SIDEBAND)
     phone.greet()
+    phone.trust()
     phone.status(Reset(level=ResetLevel.FACTORY))
 
 
@@ -833,6 +838,160 @@ def triggering(make: Callable[..., Watched]) -> None:
     at(TriggerAction.PLAN, plan=9)
     for _ in range(33):
         at(TriggerAction.FRAME)
+
+
+# ── Trust ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def spdm(phone: Watched, *codes: int, version: int = 0x12) -> None:
+    """Requests of which nothing but version and code is right: the machine looks no further."""
+    for code in codes:
+        first = 0x10 if code == 0x84 else version
+        phone.status(Spdm(message=bytes((first, code, 0, 0))))
+
+
+@scenario
+def proving(make: Callable[..., Watched]) -> None:
+    phone = make()
+    phone.open()
+    spdm(phone, 0x84, version=0x05)
+    spdm(phone, 0xE1, version=0x05)
+    spdm(phone, 0x84, 0xE1, 0xE3, 0x82, 0x83, 0xE0)
+    for level in (TrustLevel.GENUINE, TrustLevel.MEASURED, TrustLevel.REJECTED, TrustLevel.UNKNOWN):
+        phone.trust(level)
+    phone.trust(expires=1)
+    phone.run(300)
+    phone.status(Keepalive())
+    phone.run(800)
+    phone.greet()
+    phone.detach()
+
+
+@scenario
+def without_proof(make: Callable[..., Watched]) -> None:
+    """What a module without SECURITY does where one that has it waits for the phone's conclusion."""
+    phone = make("ultrawide-prime")
+    phone.ready()
+    phone.lane(down=True)
+    phone.lane(down=False)
+    phone.greet(resume=True)
+
+
+@scenario
+def leaving_unproven(make: Callable[..., Watched]) -> None:
+    phone = make()
+    phone.open()
+    phone.status(Reset(level=ResetLevel.FACTORY))
+    phone.status(Eject(phase=EjectPhase.PREPARE))
+    phone.status(Eject(phase=EjectPhase.ABORT))
+
+
+# ── Firmware ─────────────────────────────────────────────────────────────────────────────────────────
+
+NEWER = 0x0002_0000_0000_0000
+
+
+class Updater(Watched):
+    """Serves an image; `serving` can be switched off."""
+
+    image = b""
+    serving = True
+
+    def oblige(self, packet: codec.Packet, lane: Lane) -> None:
+        if packet.type is not PacketType.FW_PULL:
+            super().oblige(packet, lane)
+        elif self.serving:
+            ask = packet.body
+            data = self.image[ask.offset : ask.offset + ask.length]
+            self.deliver(codec.response(packet, FwPullResponse(offset=ask.offset, data=data)), lane)
+
+    def offer(self, image: bytes, **fields: int) -> Status | int:
+        self.image = image
+        made = {"size": len(image), "version": NEWER} | fields
+        return self.status(FwBegin(digest=hashlib.sha256(image).digest(), **made))
+
+    def control(self, op: FirmwareOp, when: ActivationTime = ActivationTime.NOW, components: int = 1) -> Status | int:
+        return self.status(FwControl(op=op, components=components, when=when))
+
+    def stage(self, version: int = NEWER) -> None:
+        assert self.offer(make_image(version, bytes(100)), version=version) is Status.OK
+        self.run(200)
+        assert self.state("FIRMWARE") == "STAGED"
+
+
+def updating(make: Callable[..., Watched], *, trusted: bool = True) -> Updater:
+    phone = make(kind=Updater)
+    assert isinstance(phone, Updater)
+    phone.open()
+    phone.supply()
+    if trusted:
+        phone.trust()
+    return phone
+
+
+@scenario
+def refusing_images(make: Callable[..., Watched]) -> None:
+    phone = updating(make)
+    image = make_image(NEWER, b"")
+    phone.offer(image, component=7)
+    phone.offer(image, size=0xFFFF_FFFF)
+    phone.offer(image, version=1)
+    phone.offer(b"unsigned")
+    phone.run(200)
+
+
+@scenario
+def giving_up(make: Callable[..., Watched]) -> None:
+    phone = updating(make)
+    phone.control(FirmwareOp.ACTIVATE, components=8)
+    phone.control(FirmwareOp.ACTIVATE)
+    phone.serving = False
+    phone.offer(make_image(NEWER, b""))
+    phone.control(FirmwareOp.ABORT)
+    phone.offer(make_image(NEWER, b""))
+    pull = phone.last(PacketType.FW_PULL)
+    phone.deliver(codec.response(pull, Refusal(), Status.RANGE_LIMIT))
+    phone.offer(make_image(NEWER, b""))
+    phone.greet()
+    phone.offer(make_image(NEWER, b""))
+    phone.lane(down=True)
+    phone.lane(down=False)
+    phone.greet(resume=True)
+    phone.detach()
+    phone.open()
+    phone.serving = True
+    phone.offer(make_image(NEWER, b""))
+    phone.status(Reset(level=ResetLevel.MODULE))
+
+
+@scenario
+def activating(make: Callable[..., Watched]) -> None:
+    phone = updating(make, trusted=False)
+    phone.control(FirmwareOp.ROLLBACK)
+    phone.trust(TrustLevel.REJECTED)
+    phone.control(FirmwareOp.ROLLBACK)
+    phone.trust()
+    phone.control(FirmwareOp.ROLLBACK)
+    phone.stage()
+    phone.status(StreamConfigure(streams=TWO))
+    control(phone, StreamOp.START, 1)
+    phone.control(FirmwareOp.ACTIVATE)
+    control(phone, StreamOp.STOP, 1)
+    phone.run(100)
+    phone.control(FirmwareOp.ACTIVATE)
+    control(phone, StreamOp.START, 1)
+    phone.control(FirmwareOp.ROLLBACK)
+    control(phone, StreamOp.STOP, 1)
+    phone.run(100)
+    phone.control(FirmwareOp.ROLLBACK)
+    phone.stage()
+    phone.control(FirmwareOp.ACTIVATE, ActivationTime.DETACH)
+    phone.detach()
+    phone.open()
+    phone.trust()
+    phone.stage()
+    phone.control(FirmwareOp.ACTIVATE, ActivationTime.NEXT_BOOT)
+    phone.status(Reset(level=ResetLevel.MODULE))
 
 
 # ── The count ────────────────────────────────────────────────────────────────────────────────────────

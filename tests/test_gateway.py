@@ -122,3 +122,12 @@ def test_the_same_scenario_has_the_same_story() -> None:
         return [(time, p.type, p.txn) for time, p in meeting.said]
 
     assert story() == story()
+
+
+@pytest.mark.parametrize("until", [182, 200, 400])
+def test_beacons_that_are_lost_on_the_sideband_delay_a_session_and_do_not_prevent_it(until: int) -> None:
+    noise = f'kind = "sideband-noise"\nat_ms = 0\nfor_ms = {until}\nber = 0.05'
+    meeting = Linked(scenario(noise), slot=64)
+    meeting.put_on()
+    meeting.until(lambda: meeting.phone.reader.complete, 3)
+    assert meeting.gateway.damaged > 0

@@ -3,16 +3,26 @@
 Plan: good ends · doubts · what may put it off · misuse · the session's measurement and the policy.
 """
 
+import hashlib
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from itertools import permutations
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from opalink.protocol import packets
-from opalink.protocol.packets import Feature, TrustLevel
+from opalink.protocol.codec import encode_layout
+from opalink.protocol.packets import (
+    Beacon,
+    Feature,
+    Hello,
+    HelloResponse,
+    LinkParams,
+    LinkParamsResponse,
+    TrustLevel,
+)
 from opalink.protocol.packets.security import decode_TrustPolicy, encode_TrustPolicy
 from opalink.protocol.spdm import (
     SESSION_INDEX,
@@ -213,6 +223,23 @@ def test_a_measurement_that_is_not_what_it_must_be_is_a_doubt(expected: Expected
     assert end(phone(expected=expected), module()) == (TrustLevel.REJECTED, doubt)
 
 
+def test_a_tester_takes_any_root_and_still_wants_every_signature() -> None:
+    def tester() -> Requester:
+        return Requester(None, None, nonces("tester"), Expected(SESSION))
+
+    assert end(tester(), module()) == (TrustLevel.GENUINE, None)
+    thieving = module()
+    thieving.identity.credentials[Asym.ECDSA_P256][0] = Credential(key("thief", Asym.ECDSA_P256), P256.certificates)
+    assert end(tester(), thieving) == (TrustLevel.REJECTED, Doubt.SIGNATURE)
+
+
+def test_firmware_may_be_any_that_its_maker_has_released() -> None:
+    released = frozenset((bytes(32), FIRMWARE))
+    assert end(phone(expected=Expected(SESSION, {1: released})), module()) == (TrustLevel.MEASURED, None)
+    recalled = released - {FIRMWARE}
+    assert end(phone(expected=Expected(SESSION, {1: recalled})), module()) == (TrustLevel.REJECTED, Doubt.MEASUREMENT)
+
+
 def test_a_module_that_does_not_measure_the_session_is_rejected() -> None:
     held = {1: MEASUREMENTS[1]}
     assert end(phone(), module(measurements=held)) == (TrustLevel.REJECTED, Doubt.MEASUREMENT)
@@ -379,14 +406,28 @@ def test_an_identity_in_another_slot_is_found_there() -> None:
 # ── The session's measurement and the policy ─────────────────────────────────────────────────────────
 
 
-@given(st.permutations([(3, b"c"), (1, b"a"), (2, b"b"), (2, b"bb")]))
-def test_a_session_s_digest_is_that_of_its_packets_in_the_order_of_their_times(given_: list[tuple[int, bytes]]) -> None:
-    assert session_digest(given_) == session_digest([(0, b"abbbc")])
+BEGUN = (Beacon(nonce=1), Beacon(nonce=2), None, (Hello(phone_nonce=3), HelloResponse(session=4)))
+PARAMS = (LinkParams(epoch=1), LinkParamsResponse(epoch=1))
 
 
-def test_a_session_s_digest_tells_sessions_apart() -> None:
-    orders = permutations([b"beacon", b"hello", b"params"])
-    assert len({session_digest(enumerate(order)) for order in orders}) == 6
+def test_a_session_s_digest_is_that_of_its_payloads_in_the_order_of_the_requirement() -> None:
+    phone, module, _, hello = BEGUN
+    values = (phone, module, *PARAMS, *hello)
+    payloads = b"".join(encode_layout(type(v).__name__, v) for v in values)
+    assert session_digest(phone, module, PARAMS, hello) == hashlib.sha256(payloads).digest()
+
+
+def test_a_session_s_digest_tells_every_payload_apart() -> None:
+    phone, module, _, hello = BEGUN
+    others = [
+        BEGUN,
+        (module, phone, None, hello),
+        (phone, module, PARAMS, hello),
+        (None, module, None, hello),
+        (phone, module, None, (structs.replace(hello[0], features=1), hello[1])),
+        (phone, module, None, (hello[0], structs.replace(hello[1], features=1))),
+    ]
+    assert len({session_digest(*other) for other in others}) == len(others)
 
 
 CAPTURE = Feature.SENSOR | Feature.VIDEO | Feature.LENS | Feature.BUFFER | Feature.STORAGE | Feature.CONTRACT
@@ -397,7 +438,8 @@ def test_no_level_withholds_what_a_picture_needs(level: TrustLevel, features: in
     said = policy(level, features, available=available)
     assert said.granted & features & CAPTURE == features & CAPTURE
     assert not said.granted & ~features
-    assert said.max_power == min(available, 10_000 if level in (TrustLevel.GENUINE, TrustLevel.MEASURED) else 3_000)
+    caps = {TrustLevel.UNKNOWN: 5_000, TrustLevel.REJECTED: 3_000}
+    assert said.max_power == min(available, caps.get(level, 10_000))
     assert said.level is level
 
 

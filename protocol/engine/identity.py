@@ -7,6 +7,8 @@ import hashlib
 from collections.abc import Iterable
 from typing import Any, Final
 
+from msgspec import structs
+
 from opalink.protocol import packets
 from opalink.protocol.codec import Tlv, encode_layout
 from opalink.protocol.ir import model as ir
@@ -38,17 +40,16 @@ class Identity:
         self.mask = sum(Feature[name] for name in self.features)
         types = {t.name: t for t in catalogue.space[_SPACE].types}
         self.records: dict[str, Any] = {}
-        tlvs = []
+        tags: dict[str, int] = {}
         for name, fields in profile.descriptor:
             kind = types[name]
             if kind.needs and not self.features.intersection(kind.needs):
                 continue
-            value = _value(catalogue, catalogue.layout[kind.layout], self._cut(catalogue, name, fields))
-            self.records[name] = value
-            tlvs.append(Tlv(kind.tag, value))
-        self.descriptor = encode_layout(catalogue.body["DESCRIPTOR"], packets.Descriptor(tuple(tlvs)))
-        self.sha256 = hashlib.sha256(self.descriptor).digest()
-        self.objects = {DescriptorObject.DESCRIPTOR: self.descriptor}
+            self.records[name] = _value(catalogue, catalogue.layout[kind.layout], self._cut(catalogue, name, fields))
+            tags[name] = kind.tag
+        self._layout, self._tags = catalogue.body["DESCRIPTOR"], tags
+        self.objects: dict[DescriptorObject, bytes] = {}
+        self._describe()
         if "calibration" in self.records:
             objects = self.records["calibration"].objects
             self.objects |= {DescriptorObject(x.object): _calibration(self.profile, x) for x in objects}
@@ -62,6 +63,21 @@ class Identity:
             spoken = {packets.Protocol[g.upper()] for g in groups if g.upper() in packets.Protocol.__members__}
             return {**fields, "protocols": [x for x in fields["protocols"] if x["protocol"] in spoken]}
         return fields
+
+    def _describe(self) -> None:
+        listed = packets.Descriptor(tuple(Tlv(self._tags[name], value) for name, value in self.records.items()))
+        self.descriptor = encode_layout(self._layout, listed)
+        self.sha256 = hashlib.sha256(self.descriptor).digest()
+        self.objects[DescriptorObject.DESCRIPTOR] = self.descriptor
+
+    def run_firmware(self, version: int) -> bool:
+        """Firmware of a version runs from now on; whether that makes the descriptor another one."""
+        found = self.records["identity"]
+        if found.firmware == version:
+            return False
+        self.records["identity"] = structs.replace(found, firmware=version)
+        self._describe()
+        return True
 
     def record(self, name: str) -> Any:
         """A record of the descriptor, or None."""

@@ -14,6 +14,7 @@ from opalink.protocol.packets import (
     Beacon,
     BertRunResponse,
     LaserMode,
+    LinkParamsResponse,
     MarginMode,
     MarginOp,
     MarginResponse,
@@ -98,6 +99,11 @@ class Laser(Light, ModulePart):
     def answer_bert_run(self, cause: Cause) -> Any:
         length = cause.body.length
         return self._measure(cause, BertRunResponse(tested=length), length * SECOND // _BITS_PER_S)
+
+    def answer_link_params(self, cause: Cause) -> LinkParamsResponse:
+        given = LinkParamsResponse(epoch=self.epoch)
+        self.params = cause.body, given
+        return given
 
     def answer_vc_resync(self, _: Cause) -> VcResyncResponse:
         return VcResyncResponse(epoch=self.epoch)

@@ -19,6 +19,8 @@ from opalink.protocol.packets import (
     LaserSafetyResponse,
     LaserState,
     LinkEvent,
+    LinkParams,
+    LinkParamsResponse,
     LinkPmResponse,
     LinkPower,
     LinkState,
@@ -55,6 +57,7 @@ class Light(SidePart):
         self.mode = LaserMode.AUTO
         self.asleep = False
         self.epoch = 0
+        self.params: tuple[LinkParams, LinkParamsResponse] | None = None  # those in effect
         self._locked = False
         self._reason = Status.OK
 

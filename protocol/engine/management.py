@@ -11,8 +11,11 @@ from opalink.protocol.engine.housekeeping import Housekeeping
 from opalink.protocol.engine.machine import Cause
 from opalink.protocol.engine.surroundings import ModulePart
 from opalink.protocol.packets import (
+    DescChanged,
     DescReadResponse,
+    DescriptorChange,
     KeepaliveResponse,
+    ObjectMask,
     OpenTransaction,
     SeatStatus,
     SeatValid,
@@ -45,6 +48,12 @@ class Management(Housekeeping, ModulePart):
             raise RefusedError(Status.RANGE_LIMIT, 2)
         length = min(ask.length, self.end.room("DESC_READ", cause) - _READ_HEAD)
         return DescReadResponse(total=len(data), data=data[ask.offset : ask.offset + length])
+
+    def describe_anew(self, reason: DescriptorChange) -> None:
+        """The descriptor is no longer what it was. Who has not read it in a session need not be told."""
+        told = DescChanged(generation=self.generation + 1, reason=reason, objects=ObjectMask.DESCRIPTOR)
+        if self.end.send(told) is not None:
+            self.generation += 1
 
     # ── Alive ──
 

@@ -11,6 +11,7 @@ from opalink.protocol.engine.camera import Camera
 from opalink.protocol.engine.dispatch import Kind, RefusedError
 from opalink.protocol.engine.endpoint import Endpoint
 from opalink.protocol.engine.exposures import Exposures, Frame
+from opalink.protocol.engine.firmware import Firmware
 from opalink.protocol.engine.focus import Focus
 from opalink.protocol.engine.frames import Frames
 from opalink.protocol.engine.heat import Heat
@@ -23,19 +24,23 @@ from opalink.protocol.engine.motion import Motion
 from opalink.protocol.engine.optics import Optics
 from opalink.protocol.engine.patterns import View
 from opalink.protocol.engine.properties import Properties
+from opalink.protocol.engine.security import Security
 from opalink.protocol.engine.session import Session
 from opalink.protocol.engine.stack import Stack
 from opalink.protocol.engine.stills import Stills
 from opalink.protocol.engine.supply import Supply
 from opalink.protocol.engine.surroundings import ModulePart, Surroundings
-from opalink.protocol.engine.tester import GENERAL, Result, Tester
+from opalink.protocol.engine.tester import GENERAL, Result, Tester, image_digest
 from opalink.protocol.engine.timing import Timing
 from opalink.protocol.ir.load import catalogue
 from opalink.protocol.packets import (
     CounterId,
+    DescriptorChange,
     Feature,
     FrameResult,
     Lane,
+    LinkParams,
+    LinkParamsResponse,
     Outcome,
     PropertyTag,
     Ready,
@@ -43,16 +48,15 @@ from opalink.protocol.packets import (
     Subsystem,
     SubsystemMask,
     TimeClass,
+    TrustLevel,
 )
 from opalink.spec.form import Event, Local, Profile, Role
-
-# Authentication needs keys and firmware images: neither is made up here.
-UNIMPLEMENTED: Final = frozenset({"SECURITY", "FIRMWARE"})
 
 _PARTS: Final[tuple[type[ModulePart], ...]] = (
     Session,
     Management,
     Laser,
+    Security,
     Supply,
     Heat,
     Stack,
@@ -65,10 +69,12 @@ _PARTS: Final[tuple[type[ModulePart], ...]] = (
     Camera,
     Motion,
     Timing,
+    Firmware,
     Tester,
 )
 _SESSION_OPEN: Final = Local("session_open")
 _SESSION_CLOSED: Final = Local("session_closed")
+_NO_CAP: Final = 0xFFFF  # mW: the most that TRUST_POLICY can say
 _RETRY: Final = 10_000  # us: when to ask a busy module again
 
 _AILING: Final = {
@@ -82,9 +88,9 @@ _AILING: Final = {
 
 
 def features_of(profile: Profile) -> frozenset[str]:
-    """The features with which a profile's reference module runs: those of its descriptor that are implemented."""
+    """The features with which a profile's reference module runs: those of its descriptor."""
     mask = next(fields["features"] for name, fields in profile.descriptor if name == "features")
-    return frozenset(f.name for f in Feature if mask & f and f.name) - UNIMPLEMENTED
+    return frozenset(f.name for f in Feature if mask & f and f.name)
 
 
 class Module(Endpoint):
@@ -150,6 +156,9 @@ class Module(Endpoint):
     def reset(self, _: ResetKind, seed: int, now: int) -> None:
         """As after the loss of all power, with the contacts open: what a binding begins with."""
         self.around.reset()
+        firmware = self.find(Firmware)
+        if firmware is not None:
+            firmware.factory()
         self.start_over(seed, now)
 
     def boot(self) -> None:
@@ -192,6 +201,37 @@ class Module(Endpoint):
     @property
     def properties(self) -> Properties:
         return self.part(Properties)
+
+    @property
+    def link_params(self) -> tuple[LinkParams, LinkParamsResponse] | None:
+        """What the sides have agreed on for the laser, if they have."""
+        laser = self.find(Laser)
+        return laser.params if laser else None
+
+    @property
+    def trust(self) -> TrustLevel:
+        """What the phone has said that it knows of this module."""
+        security = self.find(Security)
+        return security.level if security else TrustLevel.UNKNOWN
+
+    @property
+    def power_allowed(self) -> int:
+        """What may be asked for, in mW, as far as trust goes."""
+        security = self.find(Security)
+        return _NO_CAP if security is None or security.max_power is None else security.max_power
+
+    @property
+    def image(self) -> tuple[int, bytes]:
+        """Version and SHA-256 of the firmware that runs."""
+        firmware = self.find(Firmware)
+        if firmware is not None:
+            return firmware.active.version, firmware.active.digest
+        return self.identity.records["identity"].firmware, image_digest()
+
+    def firmware_changed(self, version: int) -> None:
+        """Firmware of a version runs from now on."""
+        if self.identity.run_firmware(version):
+            self.part(Management).describe_anew(DescriptorChange.FIRMWARE)
 
     @property
     def uptime(self) -> int:

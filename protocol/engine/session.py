@@ -16,9 +16,12 @@ from opalink.protocol.packets import (
     EjectResponse,
     FaultEvent,
     FaultSeverity,
+    Hello,
     HelloResponse,
     Keepalive,
     LaserClass,
+    LinkParams,
+    LinkParamsResponse,
     ModuleClass,
     PowerClass,
     ResetLevel,
@@ -30,6 +33,11 @@ _VERSIONS: Final = ((VERSION_MAJOR, VERSION_MINOR),)  # rising
 _U32: Final = 0xFFFF_FFFF
 _NO_LASER: Final = -32_768  # dBm × 100
 
+# What R-SEC-004 measures: the BEACON of the phone and of the module, LINK_PARAMS and HELLO with their responses.
+Opening = tuple[
+    Beacon | None, Beacon | None, tuple[LinkParams, LinkParamsResponse] | None, tuple[Hello, HelloResponse] | None
+]
+
 
 class Session(ModulePart):
     """`number` is 0 without a session."""
@@ -40,7 +48,8 @@ class Session(ModulePart):
         self.number = 0
         self.nonces = (0, 0)  # of the last HELLO: the phone's, the module's
         self.nonce = self.end.random.getrandbits(64)
-        self.peer_nonce: int | None = None
+        self.peer_beacon: Beacon | None = None
+        self.opening: Opening = (None, None, None, None)  # what it was that the last HELLO opened or resumed
         self.proven = False  # the peer's BEACON has come since the contacts closed
         self.trusted = False  # TRUST_POLICY has come since the last HELLO
         self._first = self.end.random.getrandbits(32)
@@ -76,9 +85,9 @@ class Session(ModulePart):
 
     def heard_beacon(self, cause: Cause) -> None:
         """A peer that has started anew knows nothing of transactions before."""
-        if cause.body.nonce != self.peer_nonce:
-            self.peer_nonce = cause.body.nonce
+        if self.peer_beacon is None or cause.body.nonce != self.peer_beacon.nonce:
             self.end.forget_exchanges()
+        self.peer_beacon = cause.body
         self.proven = True
 
     def fill_keepalive(self, _: Cause) -> Keepalive:
@@ -173,7 +182,7 @@ class Session(ModulePart):
     def answer_hello(self, cause: Cause) -> HelloResponse:
         version = self._version(cause) or _VERSIONS[-1]
         identity = self.end.identity
-        return HelloResponse(
+        given = HelloResponse(
             major=version[0],
             minor=version[1],
             session=self.number,
@@ -183,6 +192,8 @@ class Session(ModulePart):
             desc_sha256=identity.sha256,
             schema_hash=self.end.schema_hash,
         )
+        self.opening = (self.peer_beacon, self.fill_beacon(cause), self.end.link_params, (cause.body, given))
+        return given
 
     def answer_eject(self, _: Cause) -> EjectResponse:
         frames, size = self.end.unsent()

@@ -196,13 +196,17 @@ class Supply(Reverse):
         self._offers_newer = False
         need, generation = self.need, self._offers.generation
         for index, offer in enumerate(self._offers.offers):
-            if _power(offer) >= need:
-                current = -(-need * 1000 // offer.min)
-                return PwrRequest(generation=generation, object=index, operating=current, max=offer.continuous)
+            current = -(-need * 1000 // offer.min)
+            if _power(offer) >= need and current <= (most := self._current(offer)):
+                return PwrRequest(generation=generation, object=index, operating=current, max=most)
         offers = self._offers.offers
         index = max(range(len(offers)), key=lambda i: _power(offers[i])) if offers else 0
-        current = offers[index].continuous if offers else 0
+        current = self._current(offers[index]) if offers else 0
         return PwrRequest(generation=generation, object=index, operating=current, max=current, mismatch=1)
+
+    def _current(self, offer: Offer) -> int:
+        """What may be asked for of an offer, in mA, at its highest voltage."""
+        return min(offer.continuous, self.end.power_allowed * 1000 // max(1, offer.max))
 
     def fill_pwr_reset(self, cause: Cause) -> PwrReset:
         self.end.forget("PWR_REQUEST")
@@ -234,6 +238,7 @@ class Supply(Reverse):
 
     def reserve(self, power: int, time: int) -> None:
         """Ask for a peak, where the contract gives less."""
+        power = min(power, self.end.power_allowed)
         if self.end.has("RESERVE") and self.contract and power > self.contract.power:
             self.end.send(PwrReserve(power=power, time=max(1, time // MS)))
 

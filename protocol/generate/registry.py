@@ -48,6 +48,12 @@ def _picture(catalogue: Catalogue) -> Files:
     return files(catalogue)
 
 
+def _promela(catalogue: Catalogue) -> Files:
+    from opalink.protocol.generate.promela import files
+
+    return files(catalogue)
+
+
 BACKENDS = {
     b.name: b
     for b in (
@@ -55,6 +61,7 @@ BACKENDS = {
         Backend("json", "the canonical export", _export, "opalink.protocol.exports"),
         Backend("vectors", "positive and negative samples of every packet", _vectors, "opalink.protocol.exports"),
         Backend("picture", "one picture of the protocol", _picture, "docs/_generated"),
+        Backend("promela", "models of the machines for the checker spin", _promela, "docs/_generated"),
     )
 }
 

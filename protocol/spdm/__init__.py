@@ -11,10 +11,11 @@ from opalink.protocol.spdm.chain import ChainError, build_chain, verify_chain
 from opalink.protocol.spdm.messages import Capability, Code, ErrorCode, ValueType
 from opalink.protocol.spdm.requester import Ask, Doubt, Expected, Outcome, Requester
 from opalink.protocol.spdm.responder import Credential, Identity, Measurement, Responder
-from opalink.protocol.spdm.trust import SESSION_INDEX, policy, session_digest
+from opalink.protocol.spdm.trust import SESSION_INDEX, Anchors, policy, session_digest
 
 __all__ = [
     "SESSION_INDEX",
+    "Anchors",
     "Ask",
     "Asym",
     "Capability",

@@ -28,7 +28,7 @@ from opalink.protocol.spdm.algorithms import (
     Transcript,
     verify,
 )
-from opalink.protocol.spdm.chain import MAX_CHAIN, ChainError, Moment, verify_chain
+from opalink.protocol.spdm.chain import MAX_CHAIN, ChainError, Moment, split_chain, verify_chain
 from opalink.protocol.spdm.layout import VERSION, Cursor, Message
 from opalink.protocol.spdm.messages import Capability, Code, ErrorCode, Summary
 from opalink.protocol.spdm.trust import SESSION_INDEX
@@ -89,10 +89,11 @@ class Ask(Struct, frozen=True):
 
 class Expected(Struct, frozen=True):
     """What measurements must be: `session` that of the session's own payloads (`trust.session_digest`), `references`
-    those of the firmware by index. Without references there is nothing that firmware could be found equal to."""
+    those of the firmware by index, one or any of a set. Without references there is nothing that firmware could be
+    found equal to."""
 
     session: bytes | None = None
-    references: Mapping[int, bytes] = {}
+    references: Mapping[int, bytes | frozenset[bytes]] = {}
 
 
 _M = TypeVar("_M", bound=Message)
@@ -105,13 +106,14 @@ _Talk = Generator[Ask, bytes, _M]
 class Requester:
     """A phone's side of SPDM, for one authentication.
 
-    `roots` are trusted; `now` is the time at which certificates must be valid; `nonce` gives 32 bytes that nobody can
+    `roots` are trusted; None: so is whatever a chain begins with, for a tester to whom all makers are alike. `now` is
+    the time at which certificates must be valid; None: when they were issued. `nonce` gives 32 bytes that nobody can
     foresee; `known` are chains read before, which are not read again while their digest is the same."""
 
     def __init__(
         self,
-        roots: Iterable[x509.Certificate],
-        now: Moment,
+        roots: Iterable[x509.Certificate] | None,
+        now: Moment | None,
         nonce: Callable[[], bytes],
         expected: Expected = Expected(),  # noqa: B008  frozen
         *,
@@ -120,7 +122,8 @@ class Requester:
     ) -> None:
         if not 0 <= slot < m.SLOTS:
             raise ValueError(f"there is no slot {slot}")
-        self._roots, self._now, self._nonce, self._expected = tuple(roots), now, nonce, expected
+        self._roots = None if roots is None else tuple(roots)
+        self._now, self._nonce, self._expected = now, nonce, expected
         self._known, self._slot = tuple(known), slot
         self._left = _ATTEMPTS
         self._talk = self._authenticate()
@@ -219,7 +222,8 @@ class Requester:
         if chosen.hash.digest(chain) != digests.by_slot[self._slot]:
             raise Doubted(Doubt.DIGEST, "the chain does not have the digest that was given for it")
         alias = Capability.ALIAS_CERT in flags
-        key = verify_chain(chain, chosen.hash, chosen.asym, self._roots, self._now, alias=alias)
+        roots, now = self._trusted(chain, chosen.hash)
+        key = verify_chain(chain, chosen.hash, chosen.asym, roots, now, alias=alias)
 
         yield from self._challenge(chosen, sizes, digests, key, transcript)
         if Capability.MEAS_SIGNED not in flags:
@@ -287,6 +291,14 @@ class Requester:
                 return chain
         raise Doubted(Doubt.GAVE_UP, f"the chain did not end within {_PORTIONS} portions")
 
+    def _trusted(self, chain: bytes, algorithm: Hash) -> tuple[tuple[x509.Certificate, ...], Moment]:
+        """By whom and for when a chain is judged."""
+        if self._roots is not None and self._now is not None:
+            return self._roots, self._now
+        _, held = split_chain(chain, algorithm)
+        issued = max(c.not_valid_before_utc for c in held)
+        return (held[0],) if self._roots is None else self._roots, self._now or issued
+
     def _challenge(
         self,
         chosen: "_Chosen",
@@ -332,7 +344,7 @@ class Requester:
         if session is not None and found.get(SESSION_INDEX) != session:
             raise Doubted(Doubt.MEASUREMENT, "the module saw another BEACON, HELLO or LINK_PARAMS than the phone")
         for index, value in self._expected.references.items():
-            if found.get(index) != value:
+            if found.get(index) not in (value if isinstance(value, frozenset) else (value,)):
                 raise Doubted(Doubt.MEASUREMENT, f"measurement {index:#04x} is not what its maker released")
         return TrustLevel.MEASURED if self._expected.references else TrustLevel.GENUINE
 

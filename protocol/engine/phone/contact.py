@@ -8,6 +8,7 @@ from typing import Final
 from opalink.protocol.codec import Status
 from opalink.protocol.engine.machine import Cause
 from opalink.protocol.engine.phone.part import PhonePart
+from opalink.protocol.engine.session import Opening
 from opalink.protocol.packets import (
     Beacon,
     CounterId,
@@ -48,7 +49,8 @@ class Contact(PhonePart):
         self.supplying = False  # whether the contacts carry what this side supplies
         self.nonce = self.end.random.getrandbits(64)
         self._nonces = (0, 0)  # of the last HELLO that was answered: the phone's, the module's
-        self._auth_done = False
+        self.opening: Opening = (None, None, None, None)  # what it was that the last HELLO opened or resumed
+        self.auth_done = False  # whether the phone has come to a conclusion since the last HELLO
         self._pulses = 0
         self._faults: dict[tuple[int, int], list[int]] = {}
         self.fault: tuple[Status, Subsystem] = (Status.OK, Subsystem.POWER)
@@ -92,7 +94,7 @@ class Contact(PhonePart):
         return cause.arrived.status is Status.NEEDS_SESSION
 
     def when_auth_done(self, _: Cause) -> bool:
-        return self._auth_done
+        return self.auth_done
 
     def when_level_protocol(self, cause: Cause) -> bool:
         return cause.asked is not None and cause.asked.body.level is ResetLevel.PROTOCOL
@@ -115,12 +117,14 @@ class Contact(PhonePart):
 
     def do_keep_session(self, cause: Cause) -> None:
         resumed = self.greeting is not None and self.greeting.session == cause.body.session
-        self.greeting, self._auth_done = cause.body, False
+        self.greeting, self.auth_done = cause.body, False
         self._nonces = (cause.asked.body.phone_nonce if cause.asked else 0, cause.body.module_nonce)
+        hello = (cause.asked.body, cause.body) if cause.asked else None
+        self.opening = (self.fill_beacon(cause), self.beacon, self.end.light.params, hello)
         self.end.count(CounterId.RESUMES if resumed else CounterId.SESSIONS)
 
     def do_end_session(self, _: Cause) -> None:
-        self.greeting, self._auth_done = None, False
+        self.greeting, self.auth_done = None, False
         self.end.forget_exchanges()
 
     def do_supply_boot(self, _: Cause) -> None:
@@ -132,9 +136,6 @@ class Contact(PhonePart):
     def do_clean_up(self, _: Cause) -> None:
         self.supplying, self.beacon = False, None
         self.end.clean_up()
-
-    def auth_finished(self) -> None:
-        self._auth_done = True
 
     # ── What it sends ──
 

@@ -65,6 +65,9 @@ class Firmware(PhonePart):
     def when_within_image(self, cause: Cause) -> bool:
         return bool(cause.body.offset + cause.body.length <= len(self.image.data))
 
+    def when_auth_done(self, _: Cause) -> bool:
+        return bool(self.end.contact.auth_done)
+
     def when_image_staged(self, cause: Cause) -> bool:
         return cause.body.state is FirmwareState.STAGED
 

@@ -1,6 +1,6 @@
 """The laser link as the phone leads it: what its machine adds to the words of both sides.
 
-Plan: what a phone has · guards · what it sends.
+Plan: what a phone has · guards and effects · what it sends.
 """
 
 from typing import Final
@@ -34,13 +34,17 @@ class PhoneLight(Light, PhonePart):
     def streaming(self) -> bool:
         return bool(self.end.capture.running)
 
-    # ── Guards ──
+    # ── Guards and effects ──
 
     def when_peer_locked(self, _: Cause) -> bool:
         return self._peer_locked
 
     def heard_train_status(self, cause: Cause) -> None:
         self._peer_locked = cause.body.result == TrainResult.LOCKED
+
+    def do_apply_params(self, cause: Cause) -> None:
+        super().do_apply_params(cause)
+        self.params = (cause.asked.body, cause.body) if cause.asked else None
 
     # ── What it sends ──
 

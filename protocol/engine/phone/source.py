@@ -71,6 +71,8 @@ class Source(PhonePart):
     machine = "POWER"
     conditions = frozenset({Status.PWR_LIMIT, Status.OVERCURRENT, Status.UNDERVOLTAGE})
 
+    total = TOTAL
+
     def restart(self) -> None:
         self.contract: Contract | None = None
         self.spare = TOTAL
@@ -81,7 +83,6 @@ class Source(PhonePart):
         self._accepted: Contract | None = None
         self._resistance: int | None = None  # mOhm; None: not tested since power_on
         self._wanted = 0  # mA: what the module last asked for
-        self._trusted = False
         self._reason = RejectReason.NONE
         self._soft_reset_tried = False
         self._peak = (0, 0)  # mW, ms
@@ -90,15 +91,10 @@ class Source(PhonePart):
 
     @property
     def offers(self) -> tuple[Offer, ...]:
-        """The offers of now: none above class P2 until it is settled whom they are for."""
-        most = min(self.spare, TOTAL if self._trusted else _P2)
+        """The offers of now: none above class P2 until it is settled whom they are for, then none above what is allowed
+        to it."""
+        most = min(self.spare, self.end.trust.max_power if self.end.contact.auth_done else _P2)
         return tuple(o for o in OFFERS if _power(o) <= most) or OFFERS[:1]
-
-    def session_opened(self) -> None:
-        self._trusted = False
-
-    def auth_finished(self) -> None:
-        self._trusted = True
 
     def power_came(self) -> None:
         """The contacts have closed: nothing is known of them."""
