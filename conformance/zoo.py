@@ -26,8 +26,8 @@ from opalink.conformance.specimen import STATUS, TYPE, Altered, Habit, Specimen,
 from opalink.conformance.verdicts import Conclusion, Verdict
 from opalink.protocol.codec import Status
 from opalink.protocol.engine.endpoint import Departure
-from opalink.protocol.engine.identity import Identity
 from opalink.protocol.engine.module import Module
+from opalink.protocol.engine.module.identity import Identity
 from opalink.protocol.ir.load import catalogue
 from opalink.protocol.packets import PacketType, RecordKind, ResetKind
 from opalink.protocol.transport import Channel

@@ -13,10 +13,10 @@ from opalink.protocol.channel import load
 from opalink.protocol.engine.gateway import Gateway
 from opalink.protocol.engine.meeting import Meeting
 from opalink.protocol.engine.module import Module
+from opalink.protocol.engine.module.security import FIRMWARE
+from opalink.protocol.engine.module.tester import image_digest
+from opalink.protocol.engine.phone import Phone
 from opalink.protocol.engine.phone.frames import Frame
-from opalink.protocol.engine.phone.phone import Phone
-from opalink.protocol.engine.security import FIRMWARE
-from opalink.protocol.engine.tester import image_digest
 from opalink.protocol.ir.load import catalogue
 from opalink.protocol.packets import CfaPattern, Lane, SensorMode
 from opalink.protocol.picture.dng import Story, write_dng

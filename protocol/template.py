@@ -19,8 +19,8 @@ from msgspec import structs
 from opalink.protocol.codec import Status
 from opalink.protocol.engine.dispatch import RefusedError
 from opalink.protocol.engine.machine import Cause
-from opalink.protocol.engine.management import Management
 from opalink.protocol.engine.module import Module
+from opalink.protocol.engine.module.management import Management
 from opalink.protocol.ir.load import catalogue
 from opalink.protocol.packets import Feature, VendorResponse
 from opalink.protocol.transport.host import listen

@@ -10,7 +10,7 @@ from typing import Any
 
 from opalink.protocol import codec
 from opalink.protocol.codec import PacketType, Status
-from opalink.protocol.engine.firmware import make_image
+from opalink.protocol.engine.module.firmware import make_image
 from opalink.protocol.ir.load import catalogue
 from opalink.protocol.packets import (
     ActivationTime,

@@ -14,14 +14,14 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from opalink.protocol import codec
 from opalink.protocol.codec import Packet, PacketType, Status
-from opalink.protocol.engine.firmware import Firmware as ModuleFirmware
-from opalink.protocol.engine.firmware import Installed, make_image
 from opalink.protocol.engine.meeting import Meeting
 from opalink.protocol.engine.module import Module
+from opalink.protocol.engine.module.firmware import Firmware as ModuleFirmware
+from opalink.protocol.engine.module.firmware import Installed, make_image
+from opalink.protocol.engine.module.security import FIRMWARE
+from opalink.protocol.engine.module.tester import image_digest
+from opalink.protocol.engine.phone import Phone
 from opalink.protocol.engine.phone.firmware import Firmware, Image
-from opalink.protocol.engine.phone.phone import Phone
-from opalink.protocol.engine.security import FIRMWARE
-from opalink.protocol.engine.tester import image_digest
 from opalink.protocol.packets import (
     ActivationTime,
     DescChanged,

@@ -9,7 +9,7 @@ from opalink.protocol.codec import Packet, decode
 from opalink.protocol.engine.gateway import Gateway
 from opalink.protocol.engine.meeting import Meeting
 from opalink.protocol.engine.module import Module
-from opalink.protocol.engine.phone.phone import Phone
+from opalink.protocol.engine.phone import Phone
 from opalink.protocol.packets import PacketType, PatternKind
 from opalink.spec.form import MS, SECOND
 

@@ -5,7 +5,7 @@ import pytest
 from opalink.protocol.codec import Packet, decode
 from opalink.protocol.engine.meeting import Meeting
 from opalink.protocol.engine.module import Module
-from opalink.protocol.engine.phone.phone import Phone
+from opalink.protocol.engine.phone import Phone
 from opalink.protocol.packets import FrameFlags, PacketType, PatternKind, PwrRequest, StreamOp
 from opalink.spec.form import MS, SECOND, Role
 

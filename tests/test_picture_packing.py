@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opalink.protocol.engine import patterns
+from opalink.protocol.engine.module import patterns
 from opalink.protocol.packets import CfaPattern, PixelFormat, SensorRecord
 from opalink.protocol.picture.formats import PictureError, bits_per_pixel, filters, is_quad, levels, raw_format
 from opalink.protocol.picture.packing import pack, unpack

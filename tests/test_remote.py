@@ -3,7 +3,7 @@
 import pytest
 
 from opalink.protocol.engine.meeting import Meeting
-from opalink.protocol.engine.phone.phone import Phone
+from opalink.protocol.engine.phone import Phone
 from opalink.protocol.transport.bench import Bench
 from opalink.protocol.transport.remote import Remote
 from opalink.spec.form import SECOND

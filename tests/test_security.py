@@ -19,10 +19,10 @@ from opalink.protocol.codec import DecodeError, Packet, PacketType, Status
 from opalink.protocol.engine.machine import Cause
 from opalink.protocol.engine.meeting import Meeting, Wire
 from opalink.protocol.engine.module import Module
-from opalink.protocol.engine.phone.phone import Phone
-from opalink.protocol.engine.security import FIRMWARE, Security
-from opalink.protocol.engine.supply import Supply
-from opalink.protocol.engine.tester import image_digest
+from opalink.protocol.engine.module.security import FIRMWARE, Security
+from opalink.protocol.engine.module.supply import Supply
+from opalink.protocol.engine.module.tester import image_digest
+from opalink.protocol.engine.phone import Phone
 from opalink.protocol.packets import (
     Beacon,
     Feature,

@@ -17,7 +17,7 @@ from typing import Final, Protocol
 from opalink.protocol.codec import Tlv
 from opalink.protocol.engine.clock import NEVER
 from opalink.protocol.engine.endpoint import Departure
-from opalink.protocol.engine.phone.phone import Phone
+from opalink.protocol.engine.phone import Phone
 from opalink.protocol.packets import (
     AttachOperation,
     DetachOperation,

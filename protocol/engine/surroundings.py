@@ -1,16 +1,13 @@
 """What a side stands in: contacts, light, and conditions that a tester brings about. And the parts that live in it.
 
-Plan: the surroundings · parts of a side, of a module.
+Plan: the surroundings · parts of a side.
 """
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from opalink.protocol.codec import Status
 from opalink.protocol.engine.dispatch import Part
 from opalink.protocol.packets import Lane
-
-if TYPE_CHECKING:
-    from opalink.protocol.engine.module import Module
 
 
 class Surroundings:
@@ -62,9 +59,3 @@ class SidePart(Part):
 
     def condition(self, status: Status, present: bool) -> None:
         """A condition of this part's has come about or has ended."""
-
-
-class ModulePart(SidePart):
-    """A part of a module."""
-
-    end: "Module"

@@ -7,8 +7,8 @@ from typing import Final
 
 from opalink.protocol.codec import Status
 from opalink.protocol.engine.machine import Cause
+from opalink.protocol.engine.module.session import Opening
 from opalink.protocol.engine.phone.part import PhonePart
-from opalink.protocol.engine.session import Opening
 from opalink.protocol.packets import (
     Beacon,
     CounterId,

@@ -19,7 +19,7 @@ from opalink.spec.form import MS, US, Event, Form, Local, Received, Role
 from opalink.spec.limits import LIMITS
 
 if TYPE_CHECKING:
-    from opalink.protocol.engine.phone.phone import Phone
+    from opalink.protocol.engine.phone import Phone
 
 _LIMITS: Final = {limit.name: limit.value for limit in LIMITS}
 _NAK_DEADLINE: Final = 20 * MS  # for what is asked for again

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from opalink.protocol.engine.surroundings import SidePart
 
 if TYPE_CHECKING:
-    from opalink.protocol.engine.phone.phone import Phone
+    from opalink.protocol.engine.phone import Phone
 
 
 class PhonePart(SidePart):

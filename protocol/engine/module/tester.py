@@ -4,18 +4,20 @@ Plan: contacts and lanes · resets and reading · what a hand, a room and a batt
 """
 
 import hashlib
+from collections.abc import Iterator
 from functools import cache
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from typing import Any, Final
 
 from opalink import __version__
 from opalink.protocol.codec import Status, Tlv
-from opalink.protocol.engine.heat import Heat
-from opalink.protocol.engine.management import Management
-from opalink.protocol.engine.optics import Optics
-from opalink.protocol.engine.stack import Stack
-from opalink.protocol.engine.stills import Stills
-from opalink.protocol.engine.surroundings import ModulePart
+from opalink.protocol.engine.module.heat import Heat
+from opalink.protocol.engine.module.management import Management
+from opalink.protocol.engine.module.optics import Optics
+from opalink.protocol.engine.module.part import ModulePart
+from opalink.protocol.engine.module.stack import Stack
+from opalink.protocol.engine.module.stills import Stills
 from opalink.protocol.ir.load import catalogue
 from opalink.protocol.packets import (
     AnswerTag,
@@ -43,10 +45,17 @@ def image_digest() -> bytes:
     """SHA-256 of what runs: the catalogue and the code of the engine."""
     digest = hashlib.sha256(catalogue().fingerprint.encode())
     for name in ("opalink.protocol.engine", "opalink.protocol.packets"):
-        for file in sorted(files(name).iterdir(), key=lambda f: f.name):
-            if file.name.endswith(".py"):
-                digest.update(file.name.encode() + file.read_bytes())
+        for file in _sources(files(name)):
+            digest.update(file.name.encode() + file.read_bytes())
     return digest.digest()
+
+
+def _sources(folder: Traversable) -> Iterator[Traversable]:
+    for item in sorted(folder.iterdir(), key=lambda f: f.name):
+        if item.is_dir():
+            yield from _sources(item)
+        elif item.name.endswith(".py"):
+            yield item
 
 
 class Tester(ModulePart):

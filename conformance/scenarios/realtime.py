@@ -8,7 +8,7 @@ from itertools import pairwise
 from opalink.conformance.monitors import Heard
 from opalink.conformance.preambles import configured, ready, streaming
 from opalink.conformance.scenarios import scenario
-from opalink.conformance.scenarios_properties import put
+from opalink.conformance.scenarios.properties import put
 from opalink.conformance.session import EVENTUALLY, Session
 from opalink.protocol import packets as p
 from opalink.protocol.codec import Status

@@ -5,7 +5,7 @@ Plan: rings and ownership.
 
 from opalink.conformance.preambles import contract
 from opalink.conformance.scenarios import scenario
-from opalink.conformance.scenarios_lens import FOCUS, MOTOR_OF, RING_OF, driven, motorised, own, ring_of, rings_of, turn
+from opalink.conformance.scenarios.lens import FOCUS, MOTOR_OF, RING_OF, driven, motorised, own, ring_of, rings_of, turn
 from opalink.conformance.session import EVENTUALLY, Inapplicable, Session
 from opalink.protocol import packets as p
 from opalink.protocol.codec import Status

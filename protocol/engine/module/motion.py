@@ -6,7 +6,7 @@ Plan: motion.
 from typing import Final
 
 from opalink.protocol.engine.machine import Cause
-from opalink.protocol.engine.surroundings import ModulePart
+from opalink.protocol.engine.module.part import ModulePart
 from opalink.protocol.packets import (
     AccelRange,
     GyroRange,

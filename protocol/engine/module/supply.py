@@ -10,7 +10,7 @@ from msgspec import Struct
 from opalink.protocol.codec import Status
 from opalink.protocol.engine.dispatch import Later, RefusedError
 from opalink.protocol.engine.machine import Cause
-from opalink.protocol.engine.reverse import Reverse
+from opalink.protocol.engine.module.reverse import Reverse
 from opalink.protocol.packets import (
     BudgetAction,
     BudgetStep,

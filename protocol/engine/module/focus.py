@@ -7,11 +7,11 @@ from typing import Any, Final
 
 from opalink.protocol.codec import Status
 from opalink.protocol.engine.dispatch import Later
-from opalink.protocol.engine.heat import Heat
 from opalink.protocol.engine.machine import Cause
-from opalink.protocol.engine.optics import Optics
-from opalink.protocol.engine.property_table import Range
-from opalink.protocol.engine.surroundings import ModulePart
+from opalink.protocol.engine.module.heat import Heat
+from opalink.protocol.engine.module.optics import Optics
+from opalink.protocol.engine.module.part import ModulePart
+from opalink.protocol.engine.module.property_table import Range
 from opalink.protocol.packets import (
     ControlId,
     FocusActivity,

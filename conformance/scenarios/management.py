@@ -9,7 +9,7 @@ from opalink.conformance.monitors import Heard
 from opalink.conformance.preambles import ready
 from opalink.conformance.probe import object_bytes
 from opalink.conformance.scenarios import scenario
-from opalink.conformance.scenarios_properties import get, put
+from opalink.conformance.scenarios.properties import get, put
 from opalink.conformance.session import EVENTUALLY, Inapplicable, Session
 from opalink.protocol import packets as p
 from opalink.protocol.codec import Status

@@ -8,11 +8,11 @@ from typing import Any, Final
 
 from opalink.protocol.codec import Status, Tlv
 from opalink.protocol.engine.dispatch import RefusedError, Reply
-from opalink.protocol.engine.heat import Heat
 from opalink.protocol.engine.machine import Cause
-from opalink.protocol.engine.property_table import table
-from opalink.protocol.engine.stack import Stack
-from opalink.protocol.engine.surroundings import ModulePart
+from opalink.protocol.engine.module.heat import Heat
+from opalink.protocol.engine.module.part import ModulePart
+from opalink.protocol.engine.module.property_table import table
+from opalink.protocol.engine.module.stack import Stack
 from opalink.protocol.packets import (
     ApplyAt,
     BatteryCondition,

@@ -6,32 +6,33 @@ Plan: what is implemented · the module · what its parts ask of it · the upper
 from typing import ClassVar, Final, NoReturn
 
 from opalink.protocol.codec import Status, Tlv
-from opalink.protocol.engine import modes
-from opalink.protocol.engine.camera import Camera
 from opalink.protocol.engine.dispatch import Kind, RefusedError
 from opalink.protocol.engine.endpoint import Endpoint
-from opalink.protocol.engine.exposures import Exposures, Frame
-from opalink.protocol.engine.firmware import Firmware
-from opalink.protocol.engine.focus import Focus
-from opalink.protocol.engine.frames import Frames
-from opalink.protocol.engine.heat import Heat
-from opalink.protocol.engine.identity import Identity
-from opalink.protocol.engine.laser import Laser
 from opalink.protocol.engine.machine import Cause
-from opalink.protocol.engine.management import Management
-from opalink.protocol.engine.modes import Stream
-from opalink.protocol.engine.motion import Motion
-from opalink.protocol.engine.optics import Optics
-from opalink.protocol.engine.patterns import View
-from opalink.protocol.engine.properties import Properties
-from opalink.protocol.engine.security import Security
-from opalink.protocol.engine.session import Session
-from opalink.protocol.engine.stack import Stack
-from opalink.protocol.engine.stills import Stills
-from opalink.protocol.engine.supply import Supply
-from opalink.protocol.engine.surroundings import ModulePart, Surroundings
-from opalink.protocol.engine.tester import GENERAL, Result, Tester, image_digest
-from opalink.protocol.engine.timing import Timing
+from opalink.protocol.engine.module import modes
+from opalink.protocol.engine.module.camera import Camera
+from opalink.protocol.engine.module.exposures import Exposures, Frame
+from opalink.protocol.engine.module.firmware import Firmware
+from opalink.protocol.engine.module.focus import Focus
+from opalink.protocol.engine.module.frames import Frames
+from opalink.protocol.engine.module.heat import Heat
+from opalink.protocol.engine.module.identity import Identity
+from opalink.protocol.engine.module.laser import Laser
+from opalink.protocol.engine.module.management import Management
+from opalink.protocol.engine.module.modes import Stream
+from opalink.protocol.engine.module.motion import Motion
+from opalink.protocol.engine.module.optics import Optics
+from opalink.protocol.engine.module.part import ModulePart
+from opalink.protocol.engine.module.patterns import View
+from opalink.protocol.engine.module.properties import Properties
+from opalink.protocol.engine.module.security import Security
+from opalink.protocol.engine.module.session import Session
+from opalink.protocol.engine.module.stack import Stack
+from opalink.protocol.engine.module.stills import Stills
+from opalink.protocol.engine.module.supply import Supply
+from opalink.protocol.engine.module.tester import GENERAL, Result, Tester, image_digest
+from opalink.protocol.engine.module.timing import Timing
+from opalink.protocol.engine.surroundings import Surroundings
 from opalink.protocol.ir.load import catalogue
 from opalink.protocol.packets import (
     CounterId,

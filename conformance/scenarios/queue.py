@@ -6,8 +6,8 @@ Plan: the queue · flushing and the rest.
 from opalink.conformance.preambles import configured, resume, streaming
 from opalink.conformance.purposes import Plan
 from opalink.conformance.scenarios import scenario
-from opalink.conformance.scenarios_capture import control, frame_time, state, still, whole_frame
-from opalink.conformance.scenarios_properties import get, put
+from opalink.conformance.scenarios.capture import control, frame_time, state, still, whole_frame
+from opalink.conformance.scenarios.properties import get, put
 from opalink.conformance.session import Inapplicable, Session
 from opalink.protocol import packets as p
 from opalink.protocol.codec import Status, Tlv

@@ -67,7 +67,7 @@ def scenario(
 def scenarios(role: Role) -> tuple[Purpose, ...]:
     """The scenarios for implementations of a role, chapter by chapter."""
     for chapter in _CHAPTERS:
-        import_module(f"opalink.conformance.scenarios_{chapter}")
+        import_module(f"opalink.conformance.scenarios.{chapter}")
     prefix = ROLES[role] + "/"
     return tuple(purpose for purpose, _ in _REGISTRY.values() if purpose.id.startswith(prefix))
 

@@ -8,7 +8,7 @@ Plan: what the phone has concluded · guards · effects · SPDM.
 from typing import TYPE_CHECKING, Final
 
 from opalink.protocol.engine.machine import Cause
-from opalink.protocol.engine.surroundings import ModulePart
+from opalink.protocol.engine.module.part import ModulePart
 from opalink.protocol.packets import SpdmResponse, TrustLevel
 from opalink.spec.form import SECOND
 

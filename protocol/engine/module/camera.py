@@ -7,14 +7,14 @@ answers · plans, regions, patterns.
 from typing import Any, Final
 
 from opalink.protocol.codec import Status
-from opalink.protocol.engine import modes
 from opalink.protocol.engine.dispatch import RefusedError
-from opalink.protocol.engine.exposures import Exposures
-from opalink.protocol.engine.frames import Frames
-from opalink.protocol.engine.heat import Heat
 from opalink.protocol.engine.machine import Cause
-from opalink.protocol.engine.modes import Stream
-from opalink.protocol.engine.surroundings import ModulePart
+from opalink.protocol.engine.module import modes
+from opalink.protocol.engine.module.exposures import Exposures
+from opalink.protocol.engine.module.frames import Frames
+from opalink.protocol.engine.module.heat import Heat
+from opalink.protocol.engine.module.modes import Stream
+from opalink.protocol.engine.module.part import ModulePart
 from opalink.protocol.packets import (
     CaptureQueueResponse,
     FlushResponse,

@@ -10,7 +10,7 @@ from msgspec import Struct, structs
 from opalink.protocol.codec import Status
 from opalink.protocol.engine.dispatch import Later, RefusedError, Reply
 from opalink.protocol.engine.machine import Cause
-from opalink.protocol.engine.surroundings import ModulePart
+from opalink.protocol.engine.module.part import ModulePart
 from opalink.protocol.packets import (
     ChangeCause,
     ControlAction,

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from opalink.protocol.codec import Status
 from opalink.protocol.engine.machine import Cause
-from opalink.protocol.engine.surroundings import ModulePart
+from opalink.protocol.engine.module.part import ModulePart
 from opalink.protocol.packets import (
     Beacon,
     CounterId,

@@ -14,12 +14,12 @@ from fastcrc import crc32
 
 from opalink.protocol.codec import Status, VirtualChannel
 from opalink.protocol.engine.dispatch import RefusedError
-from opalink.protocol.engine.exposures import Exposures, Frame
-from opalink.protocol.engine.heat import Heat
 from opalink.protocol.engine.machine import Cause
-from opalink.protocol.engine.modes import Stream
-from opalink.protocol.engine.stills import BATCH, BLOCK_TIME, Stills
-from opalink.protocol.engine.surroundings import ModulePart
+from opalink.protocol.engine.module.exposures import Exposures, Frame
+from opalink.protocol.engine.module.heat import Heat
+from opalink.protocol.engine.module.modes import Stream
+from opalink.protocol.engine.module.part import ModulePart
+from opalink.protocol.engine.module.stills import BATCH, BLOCK_TIME, Stills
 from opalink.protocol.packets import (
     BlockFate,
     BlockFlags,

@@ -5,7 +5,7 @@ Plan: the stack.
 
 from typing import Final
 
-from opalink.protocol.engine.surroundings import ModulePart
+from opalink.protocol.engine.module.part import ModulePart
 from opalink.protocol.packets import ChangeCause, ElementKind, IdMethod, PropertyTag, StackElement, StackReport
 
 # What an element of a kind is like: thickness in um, density in 0.001 OD.

@@ -8,9 +8,9 @@ from typing import Any, Final
 from msgspec import Struct
 
 from opalink.protocol.codec import Status
-from opalink.protocol.engine.camera import Camera
 from opalink.protocol.engine.machine import Cause
-from opalink.protocol.engine.surroundings import ModulePart
+from opalink.protocol.engine.module.camera import Camera
+from opalink.protocol.engine.module.part import ModulePart
 from opalink.protocol.packets import (
     TimeClass,
     TimeState,

@@ -6,7 +6,7 @@ Plan: repair · stills that are held · the store.
 from opalink.conformance.monitors import Heard
 from opalink.conformance.preambles import configured, ready, resume, streaming
 from opalink.conformance.scenarios import scenario
-from opalink.conformance.scenarios_capture import control, frame_time, still, whole_frame
+from opalink.conformance.scenarios.capture import control, frame_time, still, whole_frame
 from opalink.conformance.session import Inapplicable, Session
 from opalink.protocol import packets as p
 from opalink.protocol.codec import Status

@@ -6,7 +6,7 @@ Plan: readings · severity.
 from typing import Final
 
 from opalink.protocol.codec import Status
-from opalink.protocol.engine.surroundings import ModulePart
+from opalink.protocol.engine.module.part import ModulePart
 from opalink.protocol.packets import CounterId, Subsystem, Temperature, ThermalSeverity, ThermalStatus
 
 _ROOM: Final = 250  # 0.1 degC

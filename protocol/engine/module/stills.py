@@ -9,10 +9,10 @@ from msgspec import structs
 
 from opalink.protocol.codec import Status
 from opalink.protocol.engine.dispatch import RefusedError
-from opalink.protocol.engine.exposures import Exposures, Frame
 from opalink.protocol.engine.machine import Cause
-from opalink.protocol.engine.modes import Stream, sensor_modes
-from opalink.protocol.engine.surroundings import ModulePart
+from opalink.protocol.engine.module.exposures import Exposures, Frame
+from opalink.protocol.engine.module.modes import Stream, sensor_modes
+from opalink.protocol.engine.module.part import ModulePart
 from opalink.protocol.packets import (
     BufferStatus,
     CaptureQueue,

@@ -8,10 +8,10 @@ from typing import Any, Final
 from msgspec import Struct
 
 from opalink.protocol.codec import Status, Tlv
-from opalink.protocol.engine import modes
-from opalink.protocol.engine.modes import Stream, Waiting
-from opalink.protocol.engine.patterns import Data, Picture
-from opalink.protocol.engine.surroundings import ModulePart
+from opalink.protocol.engine.module import modes
+from opalink.protocol.engine.module.modes import Stream, Waiting
+from opalink.protocol.engine.module.part import ModulePart
+from opalink.protocol.engine.module.patterns import Data, Picture
 from opalink.protocol.packets import (
     CaptureQueue,
     CfaPattern,

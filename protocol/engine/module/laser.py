@@ -9,7 +9,7 @@ from opalink.protocol.codec import Status
 from opalink.protocol.engine.dispatch import Later
 from opalink.protocol.engine.light import Light
 from opalink.protocol.engine.machine import Cause
-from opalink.protocol.engine.surroundings import ModulePart
+from opalink.protocol.engine.module.part import ModulePart
 from opalink.protocol.packets import (
     Beacon,
     BertRunResponse,

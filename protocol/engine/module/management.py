@@ -9,7 +9,7 @@ from opalink.protocol.codec import Status
 from opalink.protocol.engine.dispatch import RefusedError
 from opalink.protocol.engine.housekeeping import Housekeeping
 from opalink.protocol.engine.machine import Cause
-from opalink.protocol.engine.surroundings import ModulePart
+from opalink.protocol.engine.module.part import ModulePart
 from opalink.protocol.packets import (
     DescChanged,
     DescReadResponse,

@@ -6,9 +6,9 @@ Plan: guards · effects · what it sends · answers.
 from typing import Final
 
 from opalink.protocol.codec import Status
-from opalink.protocol.engine.heat import Heat
 from opalink.protocol.engine.machine import Cause
-from opalink.protocol.engine.surroundings import ModulePart
+from opalink.protocol.engine.module.heat import Heat
+from opalink.protocol.engine.module.part import ModulePart
 from opalink.protocol.packets import (
     Offer,
     OfferKind,

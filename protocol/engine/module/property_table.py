@@ -10,7 +10,7 @@ from typing import Final
 from msgspec import Struct
 
 from opalink.protocol.codec import Status
-from opalink.protocol.engine.identity import Identity
+from opalink.protocol.engine.module.identity import Identity
 from opalink.protocol.ir import model as ir
 from opalink.protocol.packets import (
     ControlId,
