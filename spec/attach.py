@@ -209,7 +209,7 @@ def _keeping(*waiting: str) -> tuple[Row, ...]:
 # ── The module ───────────────────────────────────────────────────────────────────────────────────────
 
 _hello, _reset, _eject = rx(HELLO, "request"), rx(RESET, "request"), rx(EJECT, "request")
-_GREETABLE: Final = ("BEACON", "HELLO", *_READY, "LINK_LOST")
+_GREETABLE: Final = ("BEACON", "HELLO", *_LIVE, "LINK_LOST")
 _RESETTABLE: Final = ("BEACON", "HELLO", *_READY)
 _MODULE_POWERED: Final = ("BOOT", "BEACON", "HELLO", *_LIVE, "LINK_LOST", "FAULT")
 
@@ -240,7 +240,9 @@ ATTACH_MODULE: Final = machine(
         state("READY_BASIC", "A session, in which authentication has not finished.", allows=_EVERYTHING),
         state("READY_FULL", "A session; authentication has finished, or none is offered.", allows=_EVERYTHING),
         state(
-            "DETACHING", "Finishing what is pending; after COMMIT, waiting for the contacts to open.", allows=_LEAVING
+            "DETACHING",
+            "Finishing what is pending; after COMMIT, waiting for the contacts to open, or to be greeted again.",
+            allows=(HELLO, *_LEAVING),
         ),
         state("LINK_LOST", "The contacts are closed, the link is lost, the session waits.", allows=_RESUMING),
         state("FAULT", "A fault that only a reset or a loss of power ends.", allows=(RESET, *_ALWAYS)),
@@ -301,7 +303,9 @@ ATTACH_MODULE: Final = machine(
         on("BEACON", line("light_on"), to="HELLO"),
         on("HELLO", line("light_off"), do=[_seek], to="BEACON"),
         on("HELLO", local("link_down"), do=[_seek], to="BEACON"),
-        # The session. One refused changes nothing.
+        # The session. One refused changes nothing. Who was let go and is greeted again is wanted again.
+        on("DETACHING", _hello, when="in_session", do=[answer(BAD_STATE)]),
+        on("DETACHING", rx(BEACON, "event"), when="!in_session", do=_beacon, to="BEACON"),
         on(_GREETABLE, _hello, when="!version_common", do=[answer(BAD_VERSION)], req=("R-MGT-002", _UNTOUCHED)),
         on(
             ("BEACON", "LINK_LOST"),

@@ -126,9 +126,7 @@ ATTACH: Final = Model(
         "(contact && ((phone_ATTACH == phone_ATTACH_READY_FULL && module_ATTACH == module_ATTACH_READY_FULL && "
         "phone_nonce == module_nonce) || phone_ATTACH == phone_ATTACH_FAULT || "
         "(phone_ATTACH == phone_ATTACH_DETACHING && !supply) || "
-        "module_ATTACH == module_ATTACH_FAULT || "
-        # The module has agreed to be taken off, and waits for it.
-        "(module_ATTACH == module_ATTACH_DETACHING && !module_session)))"
+        "module_ATTACH == module_ATTACH_FAULT))"
     ),
     properties=(
         Bound(

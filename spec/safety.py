@@ -66,13 +66,6 @@ OPEN: Final = (
         prompt=False,
     ),
     _asked(
-        ATTACH,
-        "attach-commit",
-        "The response to EJECT with COMMIT is lost with the light: the module waits in DETACHING without a session, "
-        "and the phone beacons for ever.",
-        never="(module_ATTACH == module_ATTACH_DETACHING && !module_session)",
-    ),
-    _asked(
         LIGHT,
         "light-proof",
         "The phone's BEACON is lost: the phone, with its own proof, is in L0 and beacons no more; the module has none.",

@@ -23,6 +23,7 @@ from opalink.protocol.packets import (
     ControlId,
     ControlOwner,
     DetachOperation,
+    DeviceRole,
     Eject,
     EjectPhase,
     FirmwareOp,
@@ -226,9 +227,24 @@ def removal(make: Callable[..., Watched]) -> None:
     phone.status(Eject(phase=EjectPhase.PREPARE))
     phone.status(Eject(phase=EjectPhase.ABORT))
     phone.status(Eject(phase=EjectPhase.PREPARE))
+    assert phone.status(Hello(phone_nonce=9)) is Status.BAD_STATE
     phone.status(Eject(phase=EjectPhase.COMMIT))
     phone.status(Eject(phase=EjectPhase.ABORT))
+    phone.tell(Beacon(role=DeviceRole.PHONE, nonce=phone.nonce), Lane.SIDEBAND)
+    assert phone.state() == "BEACON"
     phone.detach()
+
+
+@scenario
+def wanted_again(make: Callable[..., Watched]) -> None:
+    """The answer that let it go was lost: the phone greets it again."""
+    phone = make()
+    phone.ready()
+    phone.status(Eject(phase=EjectPhase.PREPARE))
+    phone.status(Eject(phase=EjectPhase.COMMIT))
+    assert phone.greet(resume=True).status is Status.NEEDS_SESSION
+    assert phone.greet().status is Status.OK
+    assert phone.state().startswith("READY")
 
 
 @scenario

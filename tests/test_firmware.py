@@ -39,6 +39,7 @@ from opalink.protocol.packets import (
     FwStatus,
     Lane,
     OperationTag,
+    Refusal,
     Reset,
     ResetLevel,
     TrustLevel,
@@ -174,12 +175,19 @@ class Vendor(engine_phone.Phone):
             self.blocks -= 1
             ask = packet.body
             data = self.image[ask.offset : ask.offset + ask.length]
-            self.deliver(codec.response(packet, FwPullResponse(offset=ask.offset, data=data)), lane)
+            given, status = FwPullResponse(offset=ask.offset, data=data), Status.OK
+            if not data:  # of an image before this one
+                given, status = Refusal(), Status.RANGE_LIMIT
+            self.deliver(codec.response(packet, given, status), lane)
 
     def offer(self, image: bytes = IMAGE, **fields: Any) -> Status | int:
-        self.image = image
+        """Offer an image, and serve it if it is accepted."""
+        before, self.image = self.image, image
         made: dict[str, Any] = {"size": len(image), "version": NEWER, "digest": digest(image)} | fields
-        return self.status(FwBegin(**made))
+        status = self.status(FwBegin(**made))
+        if status is not Status.OK:
+            self.image = before
+        return status
 
     def control(self, op: FirmwareOp, when: ActivationTime = ActivationTime.NOW) -> Status | int:
         return self.status(FwControl(op=op, components=1, when=when))
