@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import click
 
@@ -64,11 +64,7 @@ def shoot(
     """
     from opalink.protocol.picture.formats import PictureError
 
-    try:
-        from opalink.protocol import shooting
-    except ModuleNotFoundError as error:
-        raise MissingError(f"{error.name} is not installed: pip install 'opalink[picture]'.") from None
-
+    shooting = _shooting()
     with _failures(), ExitStack() as stack:
         session = stack.enter_context(shooting.session(iut, scene=scene, scenario=scenario, seed=seed))
         if capture is not None:
@@ -100,7 +96,9 @@ def watch(iut: str, scenario: str | None, seconds: float, speed: float, seed: in
     from rich.live import Live
     from rich.table import Table
 
-    from opalink.protocol import shooting, watching
+    from opalink.protocol import watching
+
+    shooting = _shooting()
 
     def view(m: watching.Moment) -> Table:
         table = Table("", "", show_header=False, title=iut, caption="\n".join(m.last), caption_justify="left")
@@ -125,6 +123,15 @@ def watch(iut: str, scenario: str | None, seconds: float, speed: float, seed: in
                 live.update(view(moment))
             else:
                 click.echo(watching.line(moment))
+
+
+def _shooting() -> Any:
+    """The module that needs what is not always installed."""
+    try:
+        from opalink.protocol import shooting
+    except ImportError as error:
+        raise MissingError(f"{error}.") from None
+    return shooting
 
 
 @contextmanager

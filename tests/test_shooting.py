@@ -1,5 +1,8 @@
 """`opalink phone`: a picture from light to file, over good links and bad ones, and what is said when there is none."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -87,6 +90,19 @@ def test_a_picture_that_cannot_be_written_is_said_to_be_so(tmp_path: Path) -> No
     told = run("shoot", "--out", tmp_path / "nowhere" / "photo.dng", "--mode", SMALL)
     assert told.exit_code == 5
     assert "photo.dng" in told.output
+
+
+@pytest.mark.parametrize("command", [["shoot", "--out", "photo.dng"], ["watch"]], ids=["shoot", "watch"])
+def test_without_the_libraries_of_pictures_a_sentence_says_what_to_install(tmp_path: Path, command: list[str]) -> None:
+    program = "import sys; sys.modules['numpy'] = None; from opalink.__main__ import main; main()"
+    found = subprocess.run(
+        [sys.executable, "-c", program, "phone", *command],
+        cwd=tmp_path, capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": str(Path.cwd())},
+    )  # fmt: skip
+    assert found.returncode == 5, found.stderr
+    assert found.stderr.strip().splitlines() == [
+        "Error: opalink.protocol.picture needs numpy and Pillow: pip install 'opalink[picture]'."
+    ]
 
 
 def test_a_watch_elsewhere_than_on_a_terminal_is_a_line_a_second() -> None:
