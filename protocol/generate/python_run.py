@@ -142,7 +142,7 @@ class Run:
         """The look at the window, the reading, the look at the values."""
         least = f"_e - _o < {self.size}"
         if raw := self.raw_data:
-            least = f"_e - _o < {self.size + raw.lo} or _e - _o > {self.size + raw.hi}"
+            least = f"(_n := _e - _o) < {self.size + raw.lo} or _n > {self.size + raw.hi}"
         refusal = f"    raise _run_fault(_b, _o, _e, _R_{self.id})"
         lines = [f"if {window or least}:", refusal]
         if self.size:

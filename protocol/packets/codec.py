@@ -210,11 +210,12 @@ def decode_Packet(data: _Any, *, crc: bool = True) -> Packet:
     else:
         _entries = _REQUESTS if txn else _EVENTS
     _entry = _entries[type]
-    if _entry is None and type in _UNREAD:
-        _read(type)
-        _entry = _entries[type]
     if _entry is None:
-        return Packet(rsp, spare2, more, spare0, _T_PacketType_8[type], vc, instance, _T_Status_8[status], txn, t_ns, bytes(_b[16:_e]))
+        if type in _UNREAD:
+            _read(type)
+            _entry = _entries[type]
+        if _entry is None:
+            return Packet(rsp, spare2, more, spare0, _T_PacketType_8[type], vc, instance, _T_Status_8[status], txn, t_ns, bytes(_b[16:_e]))
     try:
         return Packet(rsp, spare2, more, spare0, _T_PacketType_8[type], vc, instance, _T_Status_8[status], txn, t_ns, _entry[1](_b, 16, _e))
     except _DecodeError as _error:

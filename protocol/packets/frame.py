@@ -202,7 +202,7 @@ _R_FrameBlock = (
 
 
 def decode_FrameBlock(_b: _Any, _o: int, _e: int) -> FrameBlock:
-    if _e - _o < 17 or _e - _o > 32784:
+    if (_n := _e - _o) < 17 or _n > 32784:
         raise _run_fault(_b, _o, _e, _R_FrameBlock)
     frame_lo, block, line0, lines, roi, flags, spare = _U_FrameBlock(_b, _o)
     if roi > 16:

@@ -227,7 +227,7 @@ _R_DescReadResponse = (
 
 
 def decode_DescReadResponse(_b: _Any, _o: int, _e: int) -> DescReadResponse:
-    if _e - _o < 4 or _e - _o > 4096:
+    if (_n := _e - _o) < 4 or _n > 4096:
         raise _run_fault(_b, _o, _e, _R_DescReadResponse)
     total, = _U_DescReadResponse(_b, _o)
     return DescReadResponse(total, _b[_o + 4 : _e])
@@ -1342,7 +1342,7 @@ _R_Vendor = (
 
 
 def decode_Vendor(_b: _Any, _o: int, _e: int) -> Vendor:
-    if _e - _o < 13 or _e - _o > 4096:
+    if (_n := _e - _o) < 13 or _n > 4096:
         raise _run_fault(_b, _o, _e, _R_Vendor)
     oui, _h_oui, sub, schema_hash = _U_Vendor(_b, _o)
     return Vendor((oui | _h_oui << 16), sub, schema_hash, _b[_o + 13 : _e])
@@ -1373,7 +1373,7 @@ _R_VendorResponse = (
 
 
 def decode_VendorResponse(_b: _Any, _o: int, _e: int) -> VendorResponse:
-    if _e - _o < 0 or _e - _o > 4096:
+    if (_n := _e - _o) < 0 or _n > 4096:
         raise _run_fault(_b, _o, _e, _R_VendorResponse)
     return VendorResponse(_b[_o:_e])
 

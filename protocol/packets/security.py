@@ -60,7 +60,7 @@ _R_Spdm = (
 
 
 def decode_Spdm(_b: _Any, _o: int, _e: int) -> Spdm:
-    if _e - _o < 4 or _e - _o > 4064:
+    if (_n := _e - _o) < 4 or _n > 4064:
         raise _run_fault(_b, _o, _e, _R_Spdm)
     return Spdm(_b[_o:_e])
 
@@ -90,7 +90,7 @@ _R_SpdmResponse = (
 
 
 def decode_SpdmResponse(_b: _Any, _o: int, _e: int) -> SpdmResponse:
-    if _e - _o < 4 or _e - _o > 4064:
+    if (_n := _e - _o) < 4 or _n > 4064:
         raise _run_fault(_b, _o, _e, _R_SpdmResponse)
     return SpdmResponse(_b[_o:_e])
 
@@ -374,7 +374,7 @@ _R_FwPullResponse = (
 
 
 def decode_FwPullResponse(_b: _Any, _o: int, _e: int) -> FwPullResponse:
-    if _e - _o < 5 or _e - _o > 16384:
+    if (_n := _e - _o) < 5 or _n > 16384:
         raise _run_fault(_b, _o, _e, _R_FwPullResponse)
     offset, = _U_FwPullResponse(_b, _o)
     return FwPullResponse(offset, _b[_o + 4 : _e])

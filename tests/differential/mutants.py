@@ -96,7 +96,7 @@ MUTANTS = (
     Mutant("left-over bytes of a number", r"if _e - _o != \d+:", "if False:"),
     Mutant("any count", r"(?:not _n or |_n < \d+ or )?_n > \d+:", "False:"),
     Mutant("one more than the capacity", r"(_n > )(\d+):", _more(2)),
-    Mutant("any raw data", r"if _e - _o < \d+ or _e - _o > \d+:", "if False:"),
+    Mutant("any raw data", r"if \(_n := _e - _o\) < \d+ or _n > \d+:", "if False:"),
     Mutant("the last number of a run twice as wide", r"(_Packer\('<[^']*)B'\)", r"\1H')"),
     Mutant("counted bytes that are not there", r"if _e - _o < _n:", "if False:"),
     Mutant("one counted byte less", r"_b\[_o : _o \+ _n\]", "_b[_o : _o + _n - 1]"),
