@@ -1,8 +1,9 @@
 """Packets to bytes and back: the public face of the generated codec.
 
     >>> from opalink.protocol import codec
-    >>> data = codec.encode(codec.request(codec.KeepAlive(sequence=1), txn=7))
-    >>> codec.decode(data).body.sequence
+    >>> from opalink.protocol.packets import Keepalive
+    >>> data = codec.encode(codec.request(Keepalive(seq=1), txn=7))
+    >>> codec.decode(data).body.seq
     1
 
 Plan: the codec · making packets · layouts by name · plain values.
