@@ -244,31 +244,26 @@ def decode_tlvs(
 ) -> tuple[Tlv, ...]:
     """TLVs to the end of the window."""
     found: list[Tlv] = []
-    last = len(data) - 4  # the short cut reads the head of what comes next, so there has to be something
-    if last > end:  # noqa: PLR1730 (a call of min takes longer)
-        last = end
     by_head = numbers.by_head
-    if by_head and at < last:
-        (head,) = _unpack_head(data, at)
-        while at < last:
-            try:
+    if by_head and at < end:
+        try:
+            (head,) = _unpack_head(data, at)
+            while at < end:
                 tag, size, read, bounds, ready = by_head[head]
-            except KeyError:
-                break
-            stop = at + size
-            if stop > last:
-                break
-            value, head = read(data, at)
-            if bounds and not bounds[0] <= value <= bounds[1]:
-                break
-            found.append((ready and ready.get(value)) or Tlv(tag, value))
-            at = stop
-    if at < end:
-        _decode_any(data, at, end, name, known, found)
-    return tuple(found)
+                stop = at + size
+                if stop > end:
+                    break
+                value, head = read(data, at)
+                if bounds and not bounds[0] <= value <= bounds[1]:
+                    break
+                found.append((ready and ready.get(value)) or Tlv(tag, value))
+                at = stop
+        except (KeyError, PackError):  # no number; or nothing follows that could be read as the next head
+            return _decode_any(data, at, end, name, known, found)
+    return _decode_any(data, at, end, name, known, found) if at < end else tuple(found)
 
 
-def _decode_any(data: Any, at: int, end: int, name: str, known: TagTable, found: list[Tlv]) -> None:
+def _decode_any(data: Any, at: int, end: int, name: str, known: TagTable, found: list[Tlv]) -> tuple[Tlv, ...]:
     """TLVs of any kind, after those that were found."""
     while end - at >= 4:
         tag, length = _unpack_tlv(data, at)
@@ -287,6 +282,7 @@ def _decode_any(data: Any, at: int, end: int, name: str, known: TagTable, found:
         at = stop
     if at < end:
         raise short(f"{name}[{len(found)}]", at, end, 4)
+    return tuple(found)
 
 
 def encode_tlvs(tlvs: Any, name: str, known: TagTable, numbers: Numbers = _NO_NUMBERS) -> list[bytes]:

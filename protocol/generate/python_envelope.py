@@ -2,21 +2,22 @@
 
 An envelope is a header, which is a run, and a payload; a CRC covers both. Everything about its size and its CRC is
 one condition; `misframed` of the run-time library says what was wrong. The packet's payload is a value, found by
-type and form.
+type and form. An event of numbers and raw data, which is the mass of the traffic, is read in one piece.
 
-Plan: CRCs · what is the same in every envelope · envelopes around bytes · the packet · the tables of a chapter.
+Plan: CRCs · what is the same in every envelope · envelopes around bytes · the packet · events in one piece · the
+tables of a chapter.
 """
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from msgspec import structs
 
 from opalink.protocol.generate.python import annotation, default_of
 from opalink.protocol.generate.python_enums import docstring
-from opalink.protocol.generate.python_run import Fixed, Run, has_value
+from opalink.protocol.generate.python_run import Fixed, Run, has_value, segments
 from opalink.protocol.ir import model as ir
 from opalink.protocol.ir.names import camel
 from opalink.spec.form import Crc, Form
@@ -75,42 +76,52 @@ class Wrap:
     def declarations(self) -> str:
         """The run, and a table for each byte of bit fields."""
         lines = [self.run.declarations()]
-        for p, fields in self._bytes():
+        for p, fields in self.split_bytes():
             parts = [f"({f.shift}, {f.bits}" + (f", _T_{f.choices}_{f.bits})" if f.choices else ")") for f in fields]
             lines.append(f"_F_{self.run.id}_{p.name} = _bit_fields({', '.join(parts)})")
         return "\n".join(lines)
 
-    def _bytes(self) -> Iterator[tuple[ir.Bits, list[ir.Number]]]:
+    def split_bytes(self) -> Iterator[tuple[ir.Bits, list[ir.Number]]]:
+        """Each byte of bit fields, and those of them that stand in the value."""
         for p in self.run.parts:
             if isinstance(p, ir.Bits) and p.size == 1 and (fields := [f for f in p.fields if has_value(f)]):
                 yield p, fields
 
     def values(self) -> list[str]:
         """The expressions of the fields, once `unwrap` has been through."""
-        looked_up = {f.name: f.name for _, fields in self._bytes() for f in fields}
+        looked_up = {f.name: f.name for _, fields in self.split_bytes() for f in fields}
         return [(self.run.arguments() | looked_up)[f.name] for f in self.fields()]
+
+    def begin(self) -> list[str]:
+        """Makes sure of a header."""
+        return ["_b = data", "_n = len(_b)", f"if _n < {self.run.size}:", f"    raise _run_short(_n, _R_{self.run.id})"]
 
     def unwrap(self) -> list[str]:
         """From bytes to checked header fields; afterwards the payload goes from the header's size to `_e`."""
         run, size = self.run, self.run.size
         length = next((n for n, _ in run.numbers() if n.name == "length"), None)
         extent = run.raw(length, None) if self.envelope.size is None and length else str(self.envelope.size)
-        lines = ["_b = data", "_n = len(_b)", f"if _n < {size}:", f"    raise _run_short(_n, _R_{run.id})"]
-        lines += [run.read("0"), f"_e = {size} + {extent}"]
-        wrong, judge = f"_n != _e + {self.crc_size}", "None"
-        if self.crc:
-            function = CRC_FUNCTIONS[self.crc.name]
-            found = 'int.from_bytes(_b[_e:], "little")'
-            odd = f"{function}(_b) != _RESIDUE_{self.crc.name}" if self.crc.refin else f"{function}(_b[:_e]) != {found}"
-            wrong += f" or crc and {odd}"
-            judge = f"{function} if crc else None"
+        lines = [run.read("0"), f"_e = {size} + {extent}"]
+        wrong = " or ".join([f"_n != _e + {self.crc_size}", *self.odd_crc()])
+        judge = f"{CRC_FUNCTIONS[self.crc.name]} if crc else None" if self.crc else "None"
         lines += [f"if {wrong}:", f"    raise _misframed(_b, {size}, _e, {self.crc_size}, {judge})"]
         if conditions := run.violations():
             lines += [f"if {' or '.join(conditions)}:", f"    raise _run_fault(_b, 0, _n, _R_{run.id})"]
-        for p, fields in self._bytes():
-            names = ", ".join(f.name for f in fields) + ("," if len(fields) == 1 else "")
-            lines.append(f"{names} = _F_{run.id}_{p.name}[_w_{p.name}]")
-        return lines
+        return lines + [self.split(p, fields) for p, fields in self.split_bytes()]
+
+    def odd_crc(self) -> list[str]:
+        """The condition that the CRC is wrong, where there is one."""
+        if not self.crc:
+            return []
+        function = CRC_FUNCTIONS[self.crc.name]
+        if self.crc.refin:
+            return [f"crc and {function}(_b) != _RESIDUE_{self.crc.name}"]
+        return [f'crc and {function}(_b[:_e]) != int.from_bytes(_b[_e:], "little")']
+
+    def split(self, p: ir.Bits, fields: list[ir.Number]) -> str:
+        """The bit fields of a byte, looked up."""
+        names = ", ".join(f.name for f in fields) + ("," if len(fields) == 1 else "")
+        return f"{names} = _F_{self.run.id}_{p.name}[_w_{p.name}]"
 
     def wrap(self, payload: list[str], refuse: str, front: str = "") -> list[str]:
         """From a value to bytes. `payload` sets `_d`, data that is copied once, and what `front` names before it."""
@@ -146,7 +157,7 @@ def envelope_source(catalogue: ir.Catalogue, e: ir.Envelope) -> str:
     lines += ["", "", wrap.declarations(), "", ""]
     values = ", ".join([*wrap.values(), f"_b[{wrap.run.size}:_e]"])
     lines += [f"def decode_{name}(data: _Any{wrap.option}) -> {name}:"]
-    lines += [f"    {x}" for x in [*wrap.unwrap(), f"return {name}({values})"]]
+    lines += [f"    {x}" for x in [*wrap.begin(), *wrap.unwrap(), f"return {name}({values})"]]
     lines += ["", "", f"def encode_{name}(_v: {name}{wrap.option}) -> bytes:"]
     payload = [f'_d = _checked(_v.payload, "payload", {lo}, {hi})']
     lines += [f"    {x}" for x in wrap.wrap(payload, f"_refuse(_v, {name}, _R_{wrap.run.id})")]
@@ -161,8 +172,7 @@ FORM_PLACE = {Form.REQUEST: 0, Form.RESPONSE: 1, Form.ERROR: 2, Form.EVENT: 3}
 
 def packet_source(catalogue: ir.Catalogue, e: ir.Envelope) -> str:
     """The packet: an envelope whose payload is a value, found by type and form."""
-    members = {"type": "PacketType", "status": "Status", "vc": "VirtualChannel"}
-    wrap = Wrap(e, next((c for c in catalogue.crcs if c.name == e.crc), None), members)
+    wrap = _packet_wrap(catalogue, e)
     size = wrap.run.size
     lines = ["_T_PacketType_8, _T_Status_8 = _total(PacketType, 8), _total(Status, 8)"]
     lines += ["_T_VirtualChannel_4 = _total(VirtualChannel, 4)"]
@@ -173,6 +183,8 @@ def packet_source(catalogue: ir.Catalogue, e: ir.Envelope) -> str:
     lines += ['    return b"", _checked(_d, "body", 0, 65535)', "", ""]
     lines += ["# By packet type: the name of the form, and the decoder of its payload."]
     lines += [f"{_by_form(form)}: list[tuple[str, _Any] | None] = [None] * 256" for form in Form]
+    lines += ["# By packet type: what reads an event in one piece, or leaves it to the others by returning nothing."]
+    lines += ["_WHOLE: list[_Any] = [None] * 256"]
     lines += ["# To the bytes of a payload, or to bytes and the raw data that comes after them."]
     lines += ["_ENCODERS: dict[type, _Any] = dict.fromkeys((bytes, bytearray, memoryview), _as_it_is)"]
     lines += ["# Where a value class belongs: its packet type, its form's place, its virtual channel."]
@@ -182,7 +194,14 @@ def packet_source(catalogue: ir.Catalogue, e: ir.Envelope) -> str:
     succeeded = " or ".join(f"status == {s.value}" for s in catalogue.statuses if s.success)
     values = ", ".join(wrap.values())
     lines += [f"def decode_Packet(data: _Any{wrap.option}) -> Packet:"]
+    names = [p.name for p in wrap.run.parts]
+    kind = Run("", wrap.run.parts[: names.index("type")]).size
     body = [
+        *wrap.begin(),
+        f"if _n > {LARGE} and (_whole := _WHOLE[_b[{kind}]]):",
+        "    _packet: Packet | None = _whole(_b, _n, crc)",
+        "    if _packet:",
+        "        return _packet",
         *wrap.unwrap(),
         "if rsp:",
         f"    _entries = _RESPONSES if {succeeded} else _ERRORS",
@@ -214,6 +233,49 @@ def packet_source(catalogue: ir.Catalogue, e: ir.Envelope) -> str:
     return "\n".join(lines)
 
 
+def _packet_wrap(catalogue: ir.Catalogue, e: ir.Envelope) -> Wrap:
+    members = {"type": "PacketType", "status": "Status", "vc": "VirtualChannel"}
+    return Wrap(e, next((c for c in catalogue.crcs if c.name == e.crc), None), members)
+
+
+# ── Events in one piece ──────────────────────────────────────────────────────────────────────────────
+
+LARGE = 1024  # bytes: smaller packets are seldom such events, and the question alone would delay them
+
+
+def whole_source(catalogue: ir.Catalogue, layout: ir.Layout) -> str | None:
+    """The decoder of an event whose body is one run with raw data, header and body by one `struct` call; nothing for
+    other layouts. It reads what is as it should be, and leaves the rest, and saying what is wrong, to the others."""
+    match segments(layout.parts, layout.name):
+        case [Run() as run] if raw := run.raw_data:
+            pass
+        case _:
+            return None
+    wrap = _packet_wrap(catalogue, next(e for e in catalogue.envelopes if e.name == "PACKET"))
+    name, header, body = layout.name, wrap.run, replace(run, prefix="_body_")
+    around = header.size + wrap.crc_size
+    # A word with a constant is compared as a whole: its other fields are zero. So is the transaction of an event.
+    words = {p.name: p for p in header.parts if isinstance(p, ir.Bits) and any(f.const is not None for f in p.fields)}
+    zero = {"txn": "0"} | {f.name: "0" for p in words.values() for f in p.fields}
+    others = Run(header.id, tuple(p for p in header.parts if p.name not in words))
+    odd = [f"_w_{x} != {sum((f.const or 0) << f.shift for f in p.fields)}" for x, p in words.items()]
+    odd += ["txn", f"length != _n - {around}", *others.violations(), *body.violations(), *wrap.odd_crc()]
+    values = [zero.get(f.name, x) for f, x in zip(wrap.fields(), wrap.values(), strict=True)]
+    data = body.arguments() | {raw.name: f"_b[{header.size + run.size} : _n - {wrap.crc_size}]"}
+    made = ", ".join(data[f.name] for f in ir.fields_of(layout.parts) if has_value(f))
+    lo, hi = around + run.size + raw.lo, around + run.size + raw.hi
+    lines = [
+        f"_U_whole_{name} = _Packer({header.format + run.format[1:]!r}).unpack_from",
+        *("", "", f"def _whole_{name}(_b: _Any, _n: int, crc: bool) -> Packet | None:"),
+        *(f"    if _n < {lo} or _n > {hi}:", "        return None"),
+        f"    {header.targets()}, {body.targets()} = _U_whole_{name}(_b)",
+        *(f"    if {' or '.join(odd)}:", "        return None"),
+        *(f"    {wrap.split(p, fields)}" for p, fields in wrap.split_bytes() if p.name not in words),
+        f"    return Packet({', '.join(values)}, {name}({made}))",
+    ]
+    return "\n".join(lines)
+
+
 # ── The tables of a chapter ──────────────────────────────────────────────────────────────────────────
 
 
@@ -225,6 +287,8 @@ def tables_source(catalogue: ir.Catalogue, home: str, layouts: list[ir.Layout]) 
         forms = dict(p.forms)
         if Form.REQUEST in forms:
             forms.setdefault(Form.ERROR, catalogue.error_layout(p))
+        if Form.EVENT in forms and (whole := whole_source(catalogue, catalogue.layout[forms[Form.EVENT]])):
+            lines += ["", "", whole, "", "", f"_WHOLE[{p.code}] = _whole_{forms[Form.EVENT]}"]
         for form, name in forms.items():
             lines.append(f'{_by_form(form)}[{p.code}] = "{p.name}.{form}", decode_{name}')
             if form in p.forms:

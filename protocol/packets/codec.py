@@ -184,6 +184,8 @@ _REQUESTS: list[tuple[str, _Any] | None] = [None] * 256
 _RESPONSES: list[tuple[str, _Any] | None] = [None] * 256
 _ERRORS: list[tuple[str, _Any] | None] = [None] * 256
 _EVENTS: list[tuple[str, _Any] | None] = [None] * 256
+# By packet type: what reads an event in one piece, or leaves it to the others by returning nothing.
+_WHOLE: list[_Any] = [None] * 256
 # To the bytes of a payload, or to bytes and the raw data that comes after them.
 _ENCODERS: dict[type, _Any] = dict.fromkeys((bytes, bytearray, memoryview), _as_it_is)
 # Where a value class belongs: its packet type, its form's place, its virtual channel.
@@ -197,6 +199,10 @@ def decode_Packet(data: _Any, *, crc: bool = True) -> Packet:
     _n = len(_b)
     if _n < 16:
         raise _run_short(_n, _R_Packet)
+    if _n > 1024 and (_whole := _WHOLE[_b[1]]):
+        _packet: Packet | None = _whole(_b, _n, crc)
+        if _packet:
+            return _packet
     _w_ver_flags, type, _w_chan, status, length, txn, t_ns = _U_Packet(_b, 0)
     _e = 16 + length
     if _n != _e + 4 or crc and _crc32.iscsi(_b) != _RESIDUE_crc32c:

@@ -5,6 +5,7 @@
 
 from struct import Struct as _Packer, error as _PackError
 from typing import Any as _Any
+from fastcrc import crc32 as _crc32
 from msgspec import Struct as _Struct
 from opalink.protocol.runtime import (
     Buffer as _Buffer,
@@ -23,13 +24,19 @@ from opalink.protocol.packets.bodies import (
     decode_Refusal,
 )
 from opalink.protocol.packets.codec import (
+    Packet,
     _CODECS,
     _ENCODERS,
     _ERRORS,
     _EVENTS,
+    _F_Packet_chan,
     _HOMES,
     _REQUESTS,
+    _RESIDUE_crc32c,
     _RESPONSES,
+    _T_PacketType_8,
+    _T_Status_8,
+    _WHOLE,
 )
 from opalink.protocol.packets.enums import (
     BlockFate,
@@ -965,6 +972,22 @@ _CODECS['FrameReleaseResponse'] = decode_FrameReleaseResponse, encode_FrameRelea
 _EVENTS[112] = "FRAME_LEADER.event", decode_FrameLeader
 _ENCODERS[FrameLeader] = encode_FrameLeader
 _HOMES[FrameLeader] = PacketType.FRAME_LEADER, 3, VirtualChannel.META
+
+
+_U_whole_FrameBlock = _Packer('<BBBBHHQIIHHBBH').unpack_from
+
+
+def _whole_FrameBlock(_b: _Any, _n: int, crc: bool) -> Packet | None:
+    if _n < 37 or _n > 32804:
+        return None
+    _w_ver_flags, type, _w_chan, status, length, txn, t_ns, _body_frame_lo, _body_block, _body_line0, _body_lines, _body_roi, _body_flags, _body_spare = _U_whole_FrameBlock(_b)
+    if _w_ver_flags != 16 or txn or length != _n - 20 or _body_roi > 16 or crc and _crc32.iscsi(_b) != _RESIDUE_crc32c:
+        return None
+    vc, instance = _F_Packet_chan[_w_chan]
+    return Packet(0, 0, 0, 0, _T_PacketType_8[type], vc, instance, _T_Status_8[status], 0, t_ns, FrameBlock(_body_frame_lo, _body_block, _body_line0, _body_lines, _body_roi, _body_flags, _body_spare, _b[32 : _n - 4]))
+
+
+_WHOLE[113] = _whole_FrameBlock
 _EVENTS[113] = "FRAME_BLOCK.event", decode_FrameBlock
 _ENCODERS[FrameBlock] = split_FrameBlock
 _HOMES[FrameBlock] = PacketType.FRAME_BLOCK, 3, VirtualChannel.STREAM0

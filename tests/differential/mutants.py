@@ -121,6 +121,11 @@ MUTANTS = (
     Mutant("errors as responses", r"else _ERRORS\b", "else _RESPONSES"),
     Mutant("adjusted as an error", r"if status == 0 or .* else _ERR", "if status == 0 else _ERR"),
     Mutant("offset of an error in a payload", r"(_entry\[1\]\(_b, )16", r"\g<1>15"),
+    Mutant("a whole event of any first byte", r"_w_ver_flags != 16 or txn", "txn"),
+    Mutant("a whole request", r" or txn or length", " or length"),
+    Mutant("a whole event of any length", r" or length != _n - \d+", ""),
+    Mutant("data of a whole event to the end", r" : _n - 4\]", " : ]"),
+    Mutant("a whole event without data", r"( {4}if _n < )(\d+)( or _n > \d+:\n {8}return)", _more(2, -1)),
     # ── Encoders ──
     Mutant("shift of a bit field, written", r"(_v\.\w+ << )(\d+)", _more(2)),
     Mutant("high part of a u24, written", r">> 16(?=[,)])", ">> 15"),
@@ -143,8 +148,7 @@ MUTANTS = (
     Mutant("the short cut within any bounds", r"if bounds and not bounds.*:", "if False:", True),
     Mutant("the short cut to another value", r"ready\.get\(value\)", "ready.get(value ^ 1)", True),
     Mutant("the short cut to the next but one", r"stop = at \+ size", "stop = at + size + 1", True),
-    Mutant("the short cut beyond the window", r"if stop > last:", "if False:", True),
-    Mutant("the short cut to the end of the buffer", r"if last > end:", "if False:", True),
+    Mutant("the short cut beyond the window", r"(stop = at \+ size\n +)if stop > end:", r"\1if False:", True),
     Mutant("the short cut within any bounds, written", r"if bounds is None or .*:", "if True:", True),
     Mutant(
         "place of a TLV's value",

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import patch
 
+from opalink.protocol.generate import python_envelope
 from opalink.protocol.generate.python_module import one_module
 from opalink.protocol.ir import model as ir
 from opalink.protocol.ir.walk import walk
@@ -72,8 +74,9 @@ class Schema:
 
     @cached_property
     def source(self) -> str:
-        """The generated codec."""
-        return one_module(self.catalogue)
+        """The generated codec; events of any size are read in one piece where they can be, for ours are all small."""
+        with patch.object(python_envelope, "LARGE", 0):
+            return one_module(self.catalogue)
 
     def bodies(self) -> Iterator[tuple[ir.Packet, Form, dialect.Body]]:
         """Every form of every packet type: what the walker read, and what it read it from."""

@@ -14,7 +14,7 @@ from tests.differential.trial import cases, differences
 
 Pool = list[tuple[Schema, list[Case]]]
 
-SEEDS = 40
+SEEDS = 80
 
 
 @pytest.fixture(scope="module")

@@ -120,9 +120,11 @@ def cases(dice: Dice, schema: Schema, effort: int) -> Iterator[Case]:
             if change:
                 value = changed(dice, catalogue, layout, value, _in_a_value(change))
             yield ValueCase(catalogue, layout, body.schema, value)
-        data = write(catalogue, layout, mutations.legal(dice, catalogue, layout))
-        for whole in packet_inputs(dice, catalogue, packet, form, data):
-            yield FrameCase("Packet", partial(reference.read_packet, declared), whole, True)
+        legal = mutations.legal(dice, catalogue, layout)
+        broken = (changed(dice, catalogue, layout, legal, mutations.illegal_in) for _ in range(effort))
+        for value in (legal, *broken):
+            for whole in packet_inputs(dice, catalogue, packet, form, write(catalogue, layout, value)):
+                yield FrameCase("Packet", partial(reference.read_packet, declared), whole, True)
     for envelope in declared.ENVELOPES[1:]:
         name, read = camel(envelope.name), partial(read_envelope, envelope)
         for data in envelope_inputs(dice, catalogue, catalogue.envelope[envelope.name], effort):
