@@ -5,6 +5,7 @@
 #   make lint       style, types, imports, and that generated files are fresh
 #   make generate   derive everything again after a change in spec/
 #   make bench      measure against peers; writes bench/results.json
+#   make docs       build the document into out/docs/html
 #   make clean      remove whatever the above have made
 
 PYTHON ?= python3
@@ -13,7 +14,7 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint const
 
 export HYPOTHESIS_STORAGE_DIRECTORY := out/cache/hypothesis
 
-.PHONY: certify test lint generate bench clean
+.PHONY: certify test lint generate bench docs clean
 .DELETE_ON_ERROR:
 
 certify: .venv/.ready-run
@@ -34,6 +35,9 @@ generate: .venv/.ready
 
 bench: .venv/.ready
 	$(BIN)/python -m bench
+
+docs: .venv/.ready
+	$(BIN)/python docs/build.py
 
 clean:
 	rm -rf .venv out build dist *.egg-info

@@ -4,10 +4,9 @@ A campaign is deterministic: each purpose has its own seed, SHA-256 of the campa
 adding one purpose shifts no other. A connection that dies is opened again (a program is started again); what died takes
 the blame, and the next purpose begins anew.
 
-In real time a failure may be the bench's: a host that was busy at the wrong moment. So what fails there is executed
-again, with the same bytes. What fails every time is a failure; what does not is inconclusive, and never a pass.
+In real time a failure may be the host's; what one is worth there, `trials` says.
 
-Plan: options · the runner: one purpose, the whole plan · certify · the conclusion.
+Plan: options · the runner: one purpose, the whole plan · certify.
 """
 
 import hashlib
@@ -19,20 +18,27 @@ from typing import Final
 from msgspec import Struct, structs
 
 from opalink.conformance import exchanges, pics, probe
+from opalink.conformance.conclusions import Coarse, Fail, Inapplicable, Inconclusive, Unavailable
 from opalink.conformance.coverage import coverage
-from opalink.conformance.levels import REACH_OF, Reach, operations_of, reach_of, reached
-from opalink.conformance.monitors import Monitor, Violation
+from opalink.conformance.flit_bench import FlitBench
+from opalink.conformance.flit_watch import FlitWatch
+from opalink.conformance.ledger import Violation
+from opalink.conformance.levels import REACH_OF, Reach, conclusion, operations_of, reach_of, reached
+from opalink.conformance.mirror import Mirror
+from opalink.conformance.monitors import Monitor
 from opalink.conformance.pics import Pics, PicsError
 from opalink.conformance.purposes import Exchange, Plan, Purpose
-from opalink.conformance.results import Actor, Bound, Campaign, Result, Step
+from opalink.conformance.results import Actor, Bound, Campaign, How, Result, Step
 from opalink.conformance.scenarios import scenario_of
-from opalink.conformance.selection import obstacle, select
-from opalink.conformance.session import Coarse, Fail, Inapplicable, Inconclusive, Known, Session, Unavailable
-from opalink.conformance.verdicts import Conclusion, Verdict, conclude
+from opalink.conformance.selection import obstacle, plane_of, select
+from opalink.conformance.session import Known, Session
+from opalink.conformance.trials import TIMES, Host, Trial
+from opalink.conformance.trials import conclude as conclude_trials
+from opalink.conformance.verdicts import Verdict
 from opalink.protocol.ir import model as ir
 from opalink.protocol.ir.load import catalogue as published
-from opalink.protocol.packets import ClockMode, Status
-from opalink.protocol.transport import Bench, BenchError, BindingError
+from opalink.protocol.packets import BindRole, ClockMode, Plane, Status
+from opalink.protocol.transport import Bench, BenchError, BindingError, Hang, NotOffered
 from opalink.protocol.transport.bench import ClockChoice, PlaneChoice
 from opalink.spec.form import Level, Role
 
@@ -41,7 +47,6 @@ from opalink.spec.form import Level, Role
 PATIENCE = 5.0  # seconds of real time that an implementation may take over one step
 GIVE_UP = 5  # purposes in a row that crash or hang before the rest is not run
 LOADED: Final = 10  # rounds of a measurement under load
-TIMES: Final = 3  # that a purpose must fail in real time, where it might be the bench's doing
 
 # Passive rules of the binding that the transport judges of every record, in virtual time.
 _KEPT_BY_BENCH = ("R-BEN-002", "R-BEN-010", "R-BEN-034", "R-BEN-035", "R-BEN-037")
@@ -51,7 +56,8 @@ Progress = Callable[[Result, int, int], None]
 
 class Options(Struct, frozen=True):
     """What a campaign is to do. `keep` is whether the steps of tests that passed are kept too. `level` is the one that
-    must be reached: by default all of it under the plan `cert`, else as far as the bench reaches."""
+    must be reached: by default all of it under the plan `cert`, else as far as the bench reaches. `role` is what the
+    implementation must be; without it, it is judged as what it says that it is."""
 
     plan: Plan = Plan.CI
     profile: str = ""
@@ -63,6 +69,7 @@ class Options(Struct, frozen=True):
     keep: bool = False
     level: Reach | None = None
     patience: float = PATIENCE
+    role: Role | None = None
 
 
 def seed_of(campaign: int, purpose: str) -> int:
@@ -78,14 +85,18 @@ class Runner:
 
     def __init__(self, uri: str, options: Options, catalogue: ir.Catalogue) -> None:
         self.uri, self.options, self.catalogue = uri, options, catalogue
-        self.monitor = Monitor(catalogue, Role.MODULE)
+        self.bench = self._open()
+        self.role = Role.PHONE if self.bench.peer.role == BindRole.PHONE else Role.MODULE
+        self.monitor = Monitor(catalogue, self.role)
         self.known = Known()
         self._should = {r.id for r in catalogue.requirements if r.level is Level.SHOULD}
         self.warnings: Counter[str] = Counter()
         self.died = False  # whether the last purpose ended the connection
+        self.hung = False  # whether it did so by silence
+        self.host = Host()
         self.features: frozenset[str] | None = None  # by which purposes apply; None if not known
-        self.bench = self._open()
-        self.session = Session(self.bench, self.monitor, self.known)
+        meet = Mirror if self.role is Role.PHONE else Session
+        self.session = meet(self.bench, self.monitor, self.known)
         if not self.bench.virtual:
             self._calibrate()
 
@@ -103,31 +114,40 @@ class Runner:
             self.bench = self._open()
         except (BenchError, OSError):
             return False
-        self.session.bench = self.bench
         return True
+
+    @property
+    def seen_on(self) -> PlaneChoice:
+        """The plane that shows most of what the implementation offers."""
+        return "flit" if self.bench.peer.planes & Plane.FLIT else self.options.plane
+
+    def _meet(self, purpose: Purpose) -> None:
+        """Have the session meet the implementation on the plane that a purpose is for."""
+        plane = plane_of(purpose, self.options.plane)
+        self.bench.use(plane)
+        self.session.bench = FlitBench(self.bench, FlitWatch(self.monitor)) if plane == "flit" else self.bench
 
     # ── One purpose ──
 
     def run(self, purpose: Purpose) -> Result:
         """Execute a purpose; in real time, execute again what fails. Nothing that the implementation does is raised
         here."""
+        if self.bench.virtual:
+            return self._once(purpose)
         broken, slack = self.monitor.broken.copy(), self.monitor.slack
-        result = self._once(purpose)
-        for times in range(2, TIMES + 1):
-            if self.bench.virtual or result.verdict is not Verdict.FAIL or self.died:
+        trials: list[Trial] = []
+        while len(trials) < TIMES:
+            if trials:
+                self._loaded()
+            self.host.begin()
+            result = self._once(purpose)
+            trials.append(Trial(result, self.host.waiting()))
+            if result.verdict is not Verdict.FAIL or (self.died and not (self.hung and self.reconnect())):
                 break
-            self._loaded()
-            again = self._once(purpose)
-            if again.verdict is not Verdict.FAIL:
-                self.monitor.broken = broken
-                reason = (
-                    f"It failed {times - 1} of {times} times, which in real time may be the bench's doing: "
-                    f"expected {result.expected}, saw {result.actual}."
-                )
-                result = structs.replace(result, verdict=Verdict.INCONC, charged=(), reason=reason)
-            else:
-                result = again
         self.monitor.slack = slack
+        result = conclude_trials(purpose, trials)
+        if result.verdict is not Verdict.FAIL:
+            self.monitor.broken = broken
         return result
 
     def _loaded(self) -> None:
@@ -144,12 +164,13 @@ class Runner:
     def _once(self, purpose: Purpose) -> Result:
         """Execute a purpose once."""
         seed = seed_of(self.options.seed, purpose.id)
-        self.died = False
+        self.died = self.hung = False
         verdict, expected, actual, reason = Verdict.PASS, "", "", ""
         charged: tuple[str, ...] = ()
         unrun = self._unrun(purpose)
         s = self.session
         try:
+            self._meet(purpose)
             s.begin(seed)
             if isinstance(purpose.run, Exchange):
                 exchanges.run(s, purpose.run)
@@ -172,7 +193,7 @@ class Runner:
             verdict, expected, actual = Verdict.FAIL, "the rules of the bench binding", str(broken)
             charged = (broken.rule,) if broken.rule else ()
         except BenchError as gone:  # Closed or Hang
-            self.died = True
+            self.died, self.hung = True, isinstance(gone, Hang)
             verdict, expected, actual = Verdict.FAIL, "an implementation that goes on working", _last_words(gone)
             charged = ("R-WIRE-021",)
         except Exception as error:  # noqa: BLE001  the tester's own fault, which says nothing of the implementation
@@ -222,6 +243,9 @@ class Runner:
         observed: dict[str, bool] = {}
         try:
             self.session.begin(seed_of(self.options.seed, "probe"))
+            if isinstance(self.session, Mirror):
+                self.session.know()
+                return bound, observed
             probe.know(self.session)
             self.session.begin(seed_of(self.options.seed, "observe"))
             observed = probe.observe(self.session)
@@ -287,13 +311,14 @@ def certify(uri: str, options: Options | None = None, progress: Progress | None 
     BadExpression for a selection that is none, PicsError for a PICS that cannot be used."""
     o = options or Options()
     catalogue = published()
-    chosen = select(Role.MODULE, o.plan, o.selection)
     declared = pics.load(o.pics, catalogue) if o.pics else None
     if declared and (problems := pics.review(declared, catalogue)):
         raise PicsError(f"The PICS is illegal. {' '.join(problems)}")
     runner = Runner(uri, o, catalogue)
     try:
-        return _certify(runner, chosen, declared, progress)
+        if o.role is not None and runner.role is not o.role:
+            raise NotOffered(f"{uri} is a {runner.role}: it was to be judged as a {o.role}.")
+        return _certify(runner, select(runner.role, o.plan, o.selection), declared, progress)
     finally:
         runner.close()
 
@@ -325,13 +350,19 @@ def _certify(runner: Runner, chosen: Sequence[Purpose], declared: Pics | None, p
     both = zip(chosen, results, strict=not stop)
     moot = {id_ for p, r in both if p.premise and r.verdict is Verdict.NA for id_ in r.requirements}
     level = o.level or (Reach.L3 if o.plan is Plan.CERT else reached(results)) or Reach.L1
-    verdict, reason = _conclusion(results, level, known, contradicted if stop else ())
+    if runner.role is Role.PHONE:  # there is more to be seen of a phone than this suite knows to look for
+        level = min(level, Reach.L1)
+    verdict, reason = conclusion(results, level, known.reached, contradicted if stop else ())
     warnings += [f"{r} (SHOULD) was not kept, {n} times." for r, n in sorted(runner.warnings.items())]
+    covered = coverage(catalogue, runner.role, features or (), runner.seen_on, results, runner.monitor, moot)
+    if runner.role is Role.PHONE:
+        shown = covered.count(How.ACTIVE, How.PASSIVE)
+        warnings.append(f"The chapter on phones is a first one: of {covered.total} requirements it has shown {shown}.")
     return Campaign(
         iut=runner.uri,
         plan=o.plan,
         profile=statement.profile,
-        role=Role.MODULE,
+        role=runner.role,
         seed=o.seed,
         clock="virtual" if runner.bench.virtual else "real",
         plane=o.plane,
@@ -341,32 +372,10 @@ def _certify(runner: Runner, chosen: Sequence[Purpose], declared: Pics | None, p
         bound=bound,
         pics=pics.write(statement),
         results=tuple(results),
-        coverage=coverage(catalogue, Role.MODULE, features or (), o.plane, results, runner.monitor, moot),
+        coverage=covered,
         verdict=verdict,
         level=level if results and not o.selection else "",
         asked=o.level or "",
         reason=reason,
         warnings=tuple(warnings),
     )
-
-
-# ── The conclusion ───────────────────────────────────────────────────────────────────────────────────
-
-
-def _conclusion(
-    results: Sequence[Result], level: Reach, known: Known, contradicted: Sequence[str]
-) -> tuple[Conclusion, str]:
-    """The verdict at a level, and why it is what it is."""
-    if contradicted:
-        return Conclusion.PICS_CONTRADICTED, " ".join(contradicted)
-    owed = [r for r in results if r.verdict is not Verdict.NOTRUN or (r.owed and r.level <= level)]
-    missing = [r for r in owed if r.verdict is Verdict.NOTRUN]
-    verdict = conclude(Counter(r.verdict for r in owed))
-    if not known.reached and verdict in (Conclusion.INCONCLUSIVE, Conclusion.NOTHING_RAN) and results:
-        # No test can be passed by never letting one begin.
-        cause = next((r.reason for r in results if r.verdict is Verdict.INCONC), "no session could be opened")
-        return Conclusion.NON_CONFORMANT, f"No preamble ever succeeded: {cause}"
-    if missing and verdict is Conclusion.INCONCLUSIVE:
-        tests = "one of its tests was" if len(missing) == 1 else f"{len(missing)} of its tests were"
-        return verdict, f"Level {level} was not reached: {tests} not run. {missing[0].reason}"
-    return verdict, ""

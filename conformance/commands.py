@@ -31,6 +31,7 @@ from opalink.conformance.selection import BadExpression
 from opalink.conformance.verdicts import EXITS, Exit, Verdict
 from opalink.protocol.ir.load import catalogue
 from opalink.protocol.transport import BenchError, UriError
+from opalink.spec.form import Role
 
 DEFAULT = "sim:four-thirds"
 _SHOWN = 20  # failures that a terminal is shown; the report has all
@@ -72,6 +73,9 @@ def _sentences() -> Iterator[None]:
     type=click.Choice([x.value for x in Reach]),
     help="The level that must be reached; by default as far as the bench reaches, under the plan cert all.",
 )
+@click.option(
+    "--role", type=click.Choice(["module", "phone"]), help="What IUT must be; what it says of itself unless given."
+)
 @click.option("--profile", default="", help="The profile to judge it by; what it says of itself unless given.")
 @click.option("--pics", "statement", type=click.Path(dir_okay=False, path_type=Path), help="What the vendor declares.")
 @click.option("-k", "selection", default="", help="Run only what matches: words with and, or, not and brackets.")
@@ -83,6 +87,7 @@ def certify(
     iut: str,
     plan: str,
     level: str | None,
+    role: str | None,
     profile: str,
     statement: Path | None,
     selection: str,
@@ -101,6 +106,7 @@ def certify(
       L2  attach, detach, lane_down, lane_up: removal
       L3  every other that its features call for: surroundings
 
+    A phone is judged by what a tester's module sees of it: so far over packets, in the states that one can bring it to.
     A test of a higher level is not run, is named with the reason, and counts for nothing. The exit code is 0 if
     everything that was run at the level has passed and nothing of it was left out.
     """
@@ -110,7 +116,8 @@ def certify(
     if profile and profile not in catalogue().profile:
         raise click.UsageError(f"There is no profile {profile!r}; known are {', '.join(catalogue().profile)}.")
     reach = Reach(level) if level else None
-    options = Options(Plan(plan), profile, statement, selection, seed, clock, level=reach)
+    holder = Role(role) if role else None
+    options = Options(Plan(plan), profile, statement, selection, seed, clock, level=reach, role=holder)
     started, begun = datetime.now(UTC), time.monotonic()
     with _sentences():
         out.mkdir(parents=True, exist_ok=True)

@@ -30,13 +30,16 @@ _SENDERS: Final = {Actor.TESTER: "from the tester", Actor.IUT: "from the IUT"}
 
 def record(stream: BinaryIO, campaign: Campaign, result: Result) -> None:
     """Write the exchange of a test as pcapng."""
-    link_type = LINKTYPE_PACKET if campaign.plane == "packet" else LINKTYPE_FLIT
+    on_lanes = campaign.plane == "flit" or any(s.on_lane for s in result.steps)
+    link_type = LINKTYPE_FLIT if on_lanes else LINKTYPE_PACKET
     lanes = sorted({s.lane for s in result.steps if s.data} | {Lane.SIDEBAND, Lane.LASER})
     places = [(lane, actor) for lane in lanes for actor in _SENDERS]
     interfaces = [
         Interface(f"{lane_name(lane)} {_SENDERS[actor]}", link_type, actor is Actor.IUT) for lane, actor in places
     ]
-    rows = _packets(result.steps)
+    # On the FLIT plane the packets are in the FLITs: they stand among the steps for whoever reads these.
+    both = any(s.on_lane for s in result.steps)
+    rows = _packets([s for s in result.steps if s.on_lane or not (both and s.data)])
     loose = [note for _, notes in rows if not rows[-1][0] for note in notes]  # nothing was sent that could carry them
     writer = Writer(stream, interfaces, [*_about(campaign, result), *loose], f"opalink {opalink.__version__}")
     for step, notes in rows:

@@ -7,12 +7,13 @@ passes no test of refusals. The state probe is the proof of life, too.
 Plan: running · oracles.
 """
 
-from opalink.conformance.generated import STATES
-from opalink.conformance.monitors import Asked, Heard
+from opalink.conformance.conclusions import Fail, Inapplicable, Inconclusive
+from opalink.conformance.ledger import Asked, Heard
+from opalink.conformance.matrix import BRIEF, STATES
 from opalink.conformance.preambles import reach
 from opalink.conformance.purposes import Exchange, Oracle
 from opalink.conformance.results import Actor
-from opalink.conformance.session import Fail, Inapplicable, Inconclusive, Session
+from opalink.conformance.session import Session
 from opalink.protocol import packets as p
 from opalink.protocol.codec import Status
 from opalink.protocol.packets import CounterId, Lane, MachineId
@@ -24,18 +25,25 @@ _FLEETING = frozenset({"HARD_RESET"})  # lasts no longer than a slow answer to a
 _DEFINING = {
     "BEACON": ("ATTACH",),
     "HELLO": ("ATTACH",),
+    "NEGOTIATE": ("LINK",),
     "CONFIGURED": ("CAPTURE",),
     "STREAMING": ("CAPTURE",),
+    "DRAINING": ("CAPTURE",),
     "PAUSED": ("CAPTURE",),
     "DOWNLOAD": ("FIRMWARE",),
+    "REQUESTED": ("POWER",),
+    "TRANSITION": ("POWER",),
+    "SOURCE": ("POWER",),
+    "POWER_FAULT": ("POWER",),
     "DETACHING": ("ATTACH",),
     "LINK_LOST": ("ATTACH",),
+    "PAUSED_LINK": ("ATTACH", "CAPTURE"),
 }
 
 
 def run(s: Session, x: Exchange) -> None:
     """Run an exchange; returns if it passed."""
-    reach(s, x.state)
+    (s.preamble or reach)(s, x.state)
     lane = s.lane(x.packet)
     if lane is Lane.SIDEBAND and len(x.payload) + PACKET_OVERHEAD > SIDEBAND_PACKET:
         raise Inapplicable("It does not fit a packet of the sideband, and there is no other lane.")
@@ -45,17 +53,25 @@ def run(s: Session, x: Exchange) -> None:
             before = s.states()
         except Fail as fail:
             raise Inconclusive(f"Before the stimulus: {fail}.") from None
-        _arrived(s, x.state, before)
-    _ORACLES[x.oracle](s, x, before)
+        if elsewhere := _elsewhere(s, x.state, before):
+            left = f"The preamble to {x.state} left {elsewhere}."
+            raise Inapplicable(left) if x.state in BRIEF else Inconclusive(left)
+    try:
+        _ORACLES[x.oracle](s, x, before)
+    except Fail:
+        if x.state in BRIEF and (elsewhere := _elsewhere(s, x.state, s.states())):
+            raise Inapplicable(f"By the time of the stimulus it may have left {x.state}: {elsewhere}.") from None
+        raise
 
 
-def _arrived(s: Session, state: str, places: dict[int, tuple[int, int]]) -> None:
-    """The machines that make a state what it is are where the preamble should have brought them."""
+def _elsewhere(s: Session, state: str, places: dict[int, tuple[int, int]]) -> str:
+    """Which of the machines that make a state what it is are not where they then are; empty if they are."""
     for name in _DEFINING.get(state, ()):
         machine, wanted = MachineId[name], STATES[state][name]
         found = s.state_name(machine, places[machine][0]) if machine in places else "no such machine"
         if found != wanted:
-            raise Inconclusive(f"The preamble to {state} left the machine {name} in {found}, not in {wanted}.")
+            return f"the machine {name} in {found}, not in {wanted}"
+    return ""
 
 
 # ── Oracles ──────────────────────────────────────────────────────────────────────────────────────────

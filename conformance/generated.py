@@ -7,10 +7,13 @@ packet decodes, with it the decoder reports exactly this fault.
 Plan: what a role receives · values · the header and the whole packet · types and directions · features · states · all.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
+from msgspec import structs
+
+from opalink.conformance.matrix import BRIEF, GATEWAY, NEEDS, TRAINING, Matrix, reachable
 from opalink.conformance.phrases import phrase
 from opalink.conformance.purposes import (
     Class,
@@ -32,46 +35,8 @@ from opalink.protocol.ir.load import catalogue as published
 from opalink.protocol.ir.obligations import key_of
 from opalink.protocol.ir.probes import Probe, illegal, legal, maximum
 from opalink.protocol.ir.write import default, write
-from opalink.spec.form import Form, Received, Role
+from opalink.spec.form import Form, Role
 from opalink.spec.limits import PACKET_OVERHEAD, SIDEBAND_PACKET
-
-# On the packet plane the bench gateway trains in the implementation's stead: these do not reach it (`spec.link`).
-GATEWAY = frozenset({"TRAIN_REQ", "TRAIN_STATUS", "LINK_PARAMS", "VC_RESYNC"})
-
-# States of an implementation that a session can bring about, with where each machine of the module then is.
-_IDLE = {
-    "LINK": "L0",
-    "POWER": "BOOT",
-    "CAPTURE": "UNCONFIGURED",
-    "FOCUS": "IDLE",
-    "AUTH": "NONE",
-    "FIRMWARE": "IDLE",
-    "TIME": "FREE",
-}
-STATES: dict[str, dict[str, str]] = {
-    "BEACON": {"ATTACH": "BEACON", **_IDLE, "LINK": "L2_BEACON"},
-    "HELLO": {"ATTACH": "HELLO", **_IDLE},
-    "READY": {"ATTACH": "READY_FULL", **_IDLE},
-    "CONFIGURED": {"ATTACH": "READY_FULL", **_IDLE, "POWER": "CONTRACT", "CAPTURE": "CONFIGURED"},
-    "STREAMING": {"ATTACH": "READY_FULL", **_IDLE, "POWER": "CONTRACT", "CAPTURE": "STREAMING"},
-    "PAUSED": {"ATTACH": "READY_FULL", **_IDLE, "POWER": "CONTRACT", "CAPTURE": "PAUSED"},
-    "DOWNLOAD": {"ATTACH": "READY_FULL", **_IDLE, "FIRMWARE": "DOWNLOAD"},
-    "HARD_RESET": {"ATTACH": "READY_FULL", **_IDLE, "POWER": "HARD_RESET"},
-    "DETACHING": {"ATTACH": "DETACHING", **_IDLE},
-    "LINK_LOST": {"ATTACH": "LINK_LOST", **_IDLE, "LINK": "L2_BEACON"},
-}
-# What else must hold before a request gets past the state check; a guard of its machine asks for it.
-_GUARDED = {"BERT_RUN": "TEST"}
-_NEEDS = {
-    "CONFIGURED": ("SENSOR",),
-    "STREAMING": ("SENSOR",),
-    "PAUSED": ("SENSOR",),
-    "DOWNLOAD": ("FIRMWARE",),
-    "HARD_RESET": ("CONTRACT",),
-    "HELLO": ("LASER",),
-    "LINK_LOST": ("LASER",),
-    "TEST": ("LASER",),
-}
 
 _UNKNOWN_TLVS = ("unknown_tlv", "empty_tlv", "repeated_tlv")
 
@@ -87,7 +52,7 @@ class Suite:
         own = {Role.MODULE: (Role.MODULE, Role.SINK), Role.PHONE: (Role.PHONE, Role.SOURCE)}[role]
         self.received = [p for p in catalogue.packets if p.sender not in own]
         self.sent = [p for p in catalogue.packets if p.sender in own]
-        self._machines = [m for m in catalogue.machines if m.role is role]
+        self.matrix = Matrix(catalogue, role)
 
     def requests(self) -> list[ir.Packet]:
         return [p for p in self.received if Form.REQUEST in p.forms]
@@ -99,23 +64,6 @@ class Suite:
         """The payload of a legal packet with every field at its default."""
         layout = self.layout(p, form)
         return write(self.catalogue, layout, default(self.catalogue, layout))
-
-    def cells(self, p: ir.Packet) -> dict[str, bool]:
-        """For each state that a session can reach, whether a request of this type gets past the state check there."""
-        asked = Received(p.name, Form.REQUEST)
-        known = {m.name: {s for r in m.rows if r.event == asked for s in r.states} for m in self._machines}
-        allows = {s.name: s.allows for m in self._machines if m.name == "ATTACH" for s in m.states}
-        return {
-            name: p.name in allows[places["ATTACH"]]
-            and all(not rows or machine == "ATTACH" or places[machine] in rows for machine, rows in known.items())
-            for name, places in STATES.items()
-        }
-
-    def home(self, p: ir.Packet) -> str:
-        """The state in which a request of this type is tested: the first session state in which it is legal."""
-        cells = self.cells(p)
-        usual = [s for s in ("READY", *STATES) if cells[s]]
-        return _GUARDED.get(p.name, usual[0] if usual else "READY")
 
     def purpose(
         self,
@@ -133,19 +81,19 @@ class Suite:
     ) -> Purpose:
         """A purpose about a packet type. It applies where the type's features are, unless `always`."""
         of_type = () if always else any_of(p.needs)
-        everything = tuple(dict.fromkeys((*of_type, *_NEEDS.get(run.state, ()), *needs)))
+        everything = tuple(dict.fromkeys((*of_type, *NEEDS.get(run.state, ()), *needs)))
         return Purpose(
             identify(self.role, area_of(self.catalogue, p), p.name, class_, f"g.{name}"),
             requirements,
             sentence(f"a {self.role} in {run.state}", when, then),
             run,
             everything,
-            planes=("flit",) if p.name in GATEWAY else ("packet", "flit"),
+            planes=_planes(p, run),
             plan=plan,
         )
 
     def exchange(self, p: ir.Packet, payload: bytes, oracle: Oracle, **more: object) -> Exchange:
-        given: dict[str, Any] = {"state": self.home(p), "optional": p.optional, **more}
+        given: dict[str, Any] = {"state": self.matrix.home(p), "optional": p.optional, **more}
         return Exchange(p.code, payload, oracle, **given)
 
     # ── Values ──
@@ -374,16 +322,36 @@ class Suite:
         )
 
     def states(self, p: ir.Packet) -> Iterator[Purpose]:
-        """Every state that a session can reach, in which a request of this type is not legal."""
-        for name, passes in self.cells(p).items():
-            lit = name not in ("BEACON", "LINK_LOST")  # without light, the sideband alone
-            if passes or not (lit or "sideband" in p.lanes):
+        """A request of this type in every state that a session can reach: where it is not legal, and where it is."""
+        home = self.matrix.home(p)
+        for name, passes in self.matrix.cells(p).items():
+            if name == home or not reachable(p, name):
                 continue
-            run = self.exchange(p, self.plain(p), Oracle.REFUSED, statuses=("BAD_STATE",), state=name, control=None)
-            yield self.purpose(
-                p, Class.BO, name, ("R-WIRE-027",), run,
-                f"it receives a {p.name} request", "it answers BAD_STATE and changes nothing",
-            )  # fmt: skip
+            if not passes:
+                run = self.exchange(p, self.plain(p), Oracle.REFUSED, statuses=("BAD_STATE",), state=name, control=None)
+                yield self.purpose(
+                    p, Class.BO, name, ("R-WIRE-027",), run,
+                    f"it receives a {p.name} request", "it answers BAD_STATE and changes nothing",
+                )  # fmt: skip
+            elif name not in BRIEF and not p.optional:
+                run = self.exchange(p, self.plain(p), Oracle.ACCEPTED, state=name)
+                yield self.purpose(
+                    p, Class.BV, f"in.{name}", (self.catalogue.by_key[f"{p.name}.answer"].id,), run,
+                    f"it receives a {p.name} request with every field at its default",
+                    "it answers as the type declares, and goes on working",
+                )  # fmt: skip
+
+    def events_in_states(self, p: ir.Packet) -> Iterator[Purpose]:
+        """An event of this type in every other state: legal or not, it is never answered."""
+        if Form.EVENT not in p.forms:
+            return
+        for name in self.matrix.states:
+            if name != "READY" and name not in BRIEF and reachable(p, name):
+                run = Exchange(p.code, self.plain(p, Form.EVENT), Oracle.SILENT, Form.EVENT, state=name)
+                yield self.purpose(
+                    p, Class.BO, f"event.{name}", ("R-WIRE-003",), run,
+                    f"it receives a {p.name} event", "it answers nothing and goes on working", always=True,
+                )  # fmt: skip
 
     # ── All ──
 
@@ -391,18 +359,45 @@ class Suite:
         """Everything that follows from the catalogue."""
         for p in self.received:
             if Form.REQUEST in p.forms:
-                yield from self.values(p)
-                yield from self.framing(p)
+                if any(self.matrix.cells(p).values()):  # elsewhere its state is refused before its payload is looked at
+                    yield from self.values(p)
+                    yield from self.framing(p)
                 yield from self.absent(p)
                 yield from self.states(p)
             yield from self.events(p)
+            yield from self.events_in_states(p)
         for p in self.catalogue.packets:
             yield from self.strays(p)
             yield from self.directions(p)
         yield from self.unknown_types()
 
+    def carried(self, purposes: Iterable[Purpose]) -> Iterator[Purpose]:
+        """What is asked of the packets of some chapters once more, by FLITs and sideband records."""
+        for made in purposes:
+            p = self.catalogue.by_code.get(made.run.packet) if isinstance(made.run, Exchange) else None
+            if not isinstance(made.run, Exchange) or p is None or p.group not in CARRIED or len(made.planes) < 2:
+                continue
+            if len(made.run.payload) > self.catalogue.channel[p.channel].payload_max:
+                continue  # no channel of the laser takes it
+            if made.class_ in (Class.BV, Class.BI, Class.RB) and made.run.form is Form.REQUEST and p in self.received:
+                words = made.sentence.replace("}", " on the FLIT plane}", 1)
+                yield structs.replace(made, id=made.id.replace("-g.", "-gf."), planes=("flit",), sentence=words)
+
+
+# Chapters whose requests are tried on both planes.
+CARRIED: Final = ("link", "management", "power", "capture")
+
+
+def _planes(p: ir.Packet, run: Exchange) -> tuple[str, ...]:
+    """Where a purpose can be tested. A packet whose length is wrong is no packet to FLITs, only to a bench's record."""
+    if run.damage in (Damage.CUT, Damage.TAIL):
+        return () if p.name in GATEWAY else ("packet",)
+    return ("flit",) if p.name in GATEWAY or run.state in TRAINING else ("packet", "flit")
+
 
 @cache
 def generated(role: Role) -> tuple[Purpose, ...]:
     """The generated purposes for implementations of a role."""
-    return tuple(Suite(published(), role).purposes())
+    suite = Suite(published(), role)
+    made = [p for p in suite.purposes() if p.planes]
+    return (*made, *suite.carried(made)) if role is Role.MODULE else tuple(made)

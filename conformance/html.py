@@ -27,6 +27,7 @@ from opalink.protocol.errors import DecodeError
 from opalink.protocol.ir import model as ir
 from opalink.protocol.ir.load import catalogue
 from opalink.protocol.ir.obligations import SPACE_AREA
+from opalink.protocol.packets import Lane
 
 LADDERS_EACH: Final = 8  # for one requirement
 LADDERS: Final = 400  # in the whole report
@@ -103,9 +104,22 @@ def _rung(step: Step, plane: str) -> Rung:
     if step.actor in (Actor.BENCH, Actor.SUITE):
         return Rung(step.actor, time, note=step.note)
     lane = report.lane_name(step.lane)
-    size = f"{len(step.data)} bytes"
-    name, fields, mood, tree = _shown(step.data) if plane == "packet" else ("FLIT", size, "", "")
+    on_lane = plane == "flit" or step.on_lane
+    name, fields, mood, tree = _shown_on_lane(step) if on_lane else _shown(step.data)
     return Rung(step.actor, time, lane, name, fields, mood, tree, hexdump(step.data), step.note)
+
+
+def _shown_on_lane(step: Step) -> tuple[str, str, str, str]:
+    """Name and fields of what a lane itself has carried."""
+    if step.lane == Lane.SIDEBAND:
+        return "record", f"{len(step.data)} bytes", "", ""
+    try:
+        flit = codec.decode_flit(step.data)
+    except DecodeError as error:
+        return "FLIT", str(error), "broken", f"Does not decode: {error}."
+    fields = {name: getattr(flit, name) for name in flit.__struct_fields__ if name != "payload"}
+    said = ", ".join(f"{name} {getattr(value, 'name', value)}" for name, value in fields.items() if value)
+    return f"FLIT {getattr(flit.kind, 'name', flit.kind)}", said, "", ""
 
 
 def _shown(data: bytes) -> tuple[str, str, str, str]:

@@ -16,13 +16,14 @@ certificate names too: a test that needs it is owed only where the implementatio
 Plan: the levels · of a purpose · of a campaign.
 """
 
-from collections.abc import Collection, Iterable
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
 from enum import StrEnum
 from typing import Final
 
 from opalink.conformance.purposes import Exchange, Purpose
 from opalink.conformance.results import Result
-from opalink.conformance.verdicts import Verdict
+from opalink.conformance.verdicts import Conclusion, Verdict, conclude
 from opalink.protocol.packets import OperationTag
 
 # ── The levels ───────────────────────────────────────────────────────────────────────────────────────
@@ -48,7 +49,7 @@ REACH_OF: Final = {name: (_REMOVAL | _READING).get(name, Reach.L3) for name in (
 # ── Of a purpose ─────────────────────────────────────────────────────────────────────────────────────
 
 # What the preamble of an exchange has done from outside, by the state that it leads to.
-_ON_THE_WAY: Final = {"BEACON": ("lane_down",), "LINK_LOST": ("lane_down",)}
+_ON_THE_WAY: Final = {"BEACON": ("lane_down",), "LINK_LOST": ("lane_down",), "PAUSED_LINK": ("lane_down",)}
 
 
 def operations_of(purpose: Purpose, features: Collection[str]) -> tuple[str, ...]:
@@ -72,3 +73,22 @@ def reached(results: Iterable[Result]) -> Reach | None:
     missing = {r.level for r in results if r.verdict is Verdict.NOTRUN and r.owed}
     full = [x for x in Reach if not any(m <= x for m in missing)]
     return full[-1] if full else None
+
+
+def conclusion(
+    results: Sequence[Result], level: Reach, began: bool, contradicted: Sequence[str]
+) -> tuple[Conclusion, str]:
+    """The verdict at a level, and why it is what it is. `began` is whether any session could be opened."""
+    if contradicted:
+        return Conclusion.PICS_CONTRADICTED, " ".join(contradicted)
+    owed = [r for r in results if r.verdict is not Verdict.NOTRUN or (r.owed and r.level <= level)]
+    missing = [r for r in owed if r.verdict is Verdict.NOTRUN]
+    verdict = conclude(Counter(r.verdict for r in owed))
+    if not began and verdict in (Conclusion.INCONCLUSIVE, Conclusion.NOTHING_RAN) and results:
+        # No test can be passed by never letting one begin.
+        cause = next((r.reason for r in results if r.verdict is Verdict.INCONC), "no session could be opened")
+        return Conclusion.NON_CONFORMANT, f"No preamble ever succeeded: {cause}"
+    if missing and verdict is Conclusion.INCONCLUSIVE:
+        tests = "one of its tests was" if len(missing) == 1 else f"{len(missing)} of its tests were"
+        return verdict, f"Level {level} was not reached: {tests} not run. {missing[0].reason}"
+    return verdict, ""

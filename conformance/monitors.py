@@ -3,16 +3,15 @@
 The monitor keeps the tester's open requests, so it knows what a response answers. It notes what was violated and what
 was seen to be kept. What belongs to a chapter (frames, power, time …) is judged by the watches.
 
-Plan: what is heard · violations · coverage · unknown members and reserved bits · the monitor: the header, answers,
-payloads.
+Plan: the monitor: the header, answers, payloads, coverage.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
-from msgspec import Struct
-
+from opalink.conformance.finders import Finders
+from opalink.conformance.ledger import Asked, Heard, Ledger
 from opalink.conformance.watches import WATCHES, Watch
 from opalink.conformance.watches_frame import Frames
 from opalink.protocol import codec
@@ -20,147 +19,22 @@ from opalink.protocol.codec import Packet
 from opalink.protocol.errors import DecodeError, Fault
 from opalink.protocol.ir import model as ir
 from opalink.protocol.ir.obligations import key_of
-from opalink.protocol.packets import Lane, Pending, Status
+from opalink.protocol.packets import Beacon, Lane, Status
 from opalink.spec.form import Form, Role
-
-# ── What is heard ────────────────────────────────────────────────────────────────────────────────────
-
-
-class Heard(Struct, frozen=True):
-    """A packet from the implementation. `packet` is None where not even its header can be believed; with an `error`
-    its body is the undecoded payload. `asked` is the tester's request that it answers."""
-
-    time: int
-    lane: int
-    data: bytes
-    packet: Packet | None
-    error: DecodeError | None = None
-    asked: "Asked | None" = None
-
-    @property
-    def body(self) -> Any:
-        """The value class, or bytes where there is none."""
-        return self.packet.body if self.packet else b""
-
-    @property
-    def status(self) -> int:
-        return self.packet.status if self.packet else -1
-
-
-class Asked(Struct):
-    """A request of the tester's. `body` is None where it is none that decodes."""
-
-    txn: int
-    code: int
-    time: int
-    lane: int
-    instance: int
-    body: Any
-    answers: int = 0
-    pending: int = 0  # when the last PENDING came
-
-
-class Violation(Struct, frozen=True):
-    """A requirement that was seen broken."""
-
-    requirement: str
-    expected: str
-    actual: str
-
-
-# ── Unknown members and reserved bits ────────────────────────────────────────────────────────────────
-
-Finding = tuple[str, str]  # the check ("member", "reserved") and the path of the declaration
-Finder = Callable[[Any], Iterator[Finding]]
-
-
-class Finders:
-    """For each layout, what looks for members that no enumeration has and for reserved bits that are set. None where
-    the layout has neither, so that most packets cost nothing."""
-
-    def __init__(self, catalogue: ir.Catalogue) -> None:
-        self._catalogue = catalogue
-        self._made: dict[str, Finder | None] = {}
-
-    def of(self, layout: str) -> Finder | None:
-        if layout not in self._made:
-            self._made[layout] = None  # a layout that holds itself is looked into once
-            self._made[layout] = self._make(self._catalogue.layout[layout])
-        return self._made[layout]
-
-    def _make(self, layout: ir.Layout) -> Finder | None:
-        fields = [f for f in ir.fields_of(layout.parts) if isinstance(f, ir.Number)]
-        choices = [f.name for f in fields if f.choices]
-        reserved = [f.name for f in fields if f.reserved]
-        rows = [(p.name, found) for p in layout.parts if isinstance(p, ir.Rows) and (found := self.of(p.row))]
-        tlvs = [(p.name, tags) for p in layout.parts if isinstance(p, ir.Tlvs) and (tags := self._tags(p.space))]
-        if not (choices or reserved or rows or tlvs):
-            return None
-
-        def find(value: Any) -> Iterator[Finding]:
-            for name in choices:
-                if type(getattr(value, name)) is int:
-                    yield "member", name
-            for name in reserved:
-                if getattr(value, name):
-                    yield "reserved", name
-            for name, row in rows:
-                for item in getattr(value, name):
-                    yield from ((what, f"{name}.{path}") for what, path in row(item))
-            for name, tags in tlvs:
-                for tlv in getattr(value, name):
-                    if (known := tags.get(tlv.tag)) and not isinstance(tlv.value, bytes):
-                        yield from ((what, f"{name}.{known[0]}.{path}") for what, path in known[1](tlv.value))
-
-        return find
-
-    def _tags(self, space: str) -> dict[int, tuple[str, Finder]]:
-        found: dict[int, tuple[str, Finder]] = {}
-        for t in self._catalogue.space[space].types:
-            number = ir.lone_number(self._catalogue.layout[t.layout])
-            if number is None:
-                if finder := self.of(t.layout):
-                    found[t.tag] = t.name, finder
-            elif number.choices:
-                found[t.tag] = t.name, _plain_number(number.name)
-        return found
-
-
-def _lists(catalogue: ir.Catalogue, layout: ir.Layout) -> tuple[ir.Rows | ir.Tlvs, ...]:
-    """The parts of a layout that hold rows, or TLVs of a space that has any."""
-    return tuple(
-        p for p in layout.parts if isinstance(p, ir.Rows) or (isinstance(p, ir.Tlvs) and catalogue.space[p.space].types)
-    )
-
-
-def _plain_number(name: str) -> Finder:
-    def find(value: Any) -> Iterator[Finding]:
-        if type(value) is int:
-            yield "member", name
-
-    return find
-
 
 # ── The monitor ──────────────────────────────────────────────────────────────────────────────────────
 
-BURDEN = 4 << 20  # bytes within a binding, from which on a bench may be slower than an implementation
 _GENERAL = (
     "R-WIRE-011 R-WIRE-013 R-WIRE-016 R-WIRE-017 R-WIRE-024 R-WIRE-026 R-WIRE-030 R-WIRE-031 R-WIRE-032"
 ).split()
 _ANSWERED = "R-WIRE-009 R-WIRE-010 R-WIRE-019 R-WIRE-022".split()
 
 
-class Monitor:
-    """Judges everything that one implementation sends. `begin` forgets what belongs to a binding; what was seen to be
-    kept is counted over the whole campaign, and so are the statuses of `answers`. `slack` is what real time may add to
-    a time that is judged, or take from it."""
+class Monitor(Ledger):
+    """Judges everything that one implementation sends."""
 
     def __init__(self, catalogue: ir.Catalogue, role: Role, slack: int = 0) -> None:
-        self.catalogue, self.role, self.slack = catalogue, role, slack
-        self.features: frozenset[str] = frozenset()
-        self.seen: Counter[str] = Counter()
-        self.broken: Counter[str] = Counter()
-        self.answers: Counter[int] = Counter()
+        super().__init__(catalogue, role, slack)
         self._finders = Finders(catalogue)
         self._success = {s.value for s in catalogue.statuses if s.success}
         general = {catalogue.status[n].value for n in catalogue.general}
@@ -173,7 +47,7 @@ class Monitor:
         self._lists = {x.name: _lists(catalogue, x) for x in catalogue.layouts}
         self._sent_keys = {r.key: r.id for r in catalogue.requirements if r.key.endswith(".sent")}
         timers = catalogue.timer
-        self._response, self._first = timers["tResponse"].max or 0, timers["tPendingFirst"].max or 0
+        self._response = timers["tResponse"].max or 0
         self._watches: list[Watch] = [w(self) for w in (*WATCHES, Frames)]
         self._hearing: dict[type, list[Callable[[Heard], None]]] = {}
         for watch in self._watches:
@@ -183,13 +57,16 @@ class Monitor:
 
     def begin(self) -> None:
         """A new binding: nothing is open, nothing has been heard."""
-        self.violations: list[Violation] = []
-        self.open: dict[int, Asked] = {}
-        self.unsure: list[str] = []  # times that the bench carried too much to judge
-        self._carried = 0
-        self.offer: dict[str, Any] = {}
+        super().begin()
+        self._nonce: int | None = None  # of the last BEACON
         for watch in self._watches:
             watch.begin()
+
+    def _started(self, nonce: int) -> None:
+        """BEACON came: with another nonce than the last, the implementation has started anew in between."""
+        if self._nonce not in (None, nonce):
+            self.restarted()
+        self._nonce = nonce
 
     def restarted(self) -> None:
         """The implementation starts anew, by itself or because it was asked to."""
@@ -202,32 +79,6 @@ class Monitor:
         """The test is over: what should have come by now and did not?"""
         for watch in self._watches:
             watch.end(now)
-
-    def charge(self, requirement: str, expected: str, actual: str) -> None:
-        self.broken[requirement] += 1
-        self.violations.append(Violation(requirement, expected, actual))
-
-    def keep(self, requirement: str) -> None:
-        """Note that a requirement was seen to be kept."""
-        self.seen[requirement] += 1
-
-    def judge(self, requirement: str, holds: bool, expected: str, actual: str) -> None:
-        if holds:
-            self.seen[requirement] += 1
-        else:
-            self.charge(requirement, expected, actual)
-
-    @property
-    def burdened(self) -> bool:
-        """Whether so much has come in real time that lateness may be that of the way."""
-        return self.slack > 0 and self._carried > BURDEN
-
-    def in_time(self, requirement: str, waited: int, limit: int, what: str) -> None:
-        """Judge a time."""
-        if waited > limit + self.slack and self.burdened:
-            self.unsure.append(f"{what} came after {waited} ns, behind much else")
-            return
-        self.judge(requirement, waited <= limit + self.slack, f"{what} within {limit} ns", f"after {waited} ns")
 
     # ── The tester's side ──
 
@@ -250,13 +101,15 @@ class Monitor:
 
     def hear(self, time: int, lane: int, data: bytes) -> Heard:
         """Judge a packet and say what it is."""
-        self._carried += len(data)
+        self.carried += len(data)
         try:
             packet = codec.decode(data)
         except DecodeError as error:
             return self._undecodable(time, lane, data, error)
         asked = self._header(packet, time, lane)
         heard = Heard(time, lane, data, packet, None, asked)
+        if isinstance(packet.body, Beacon):
+            self._started(packet.body.nonce)
         if type(packet.body) is not bytes:
             self._payload(packet)
             for hear in self._hearing.get(type(packet.body), ()):
@@ -336,15 +189,6 @@ class Monitor:
         else:
             self.in_time("R-WIRE-023", time - asked.time, self._response, "an answer or PENDING")
 
-    def pending(self, body: Pending, time: int) -> None:
-        """PENDING came for an open request."""
-        asked = self.open.get(body.txn)
-        if asked is None or asked.answers:
-            return
-        if not asked.pending:
-            self.in_time("R-WIRE-023", time - asked.time, self._first, "PENDING")
-        asked.pending = time
-
     # ── Payloads ──
 
     def _form(self, packet: Packet) -> Form:
@@ -418,6 +262,13 @@ class Monitor:
         for key, requirement in self._sent_keys.items():
             seen[requirement] += places[_place(key, self.catalogue)]
         return +seen
+
+
+def _lists(catalogue: ir.Catalogue, layout: ir.Layout) -> tuple[ir.Rows | ir.Tlvs, ...]:
+    """The parts of a layout that hold rows, or TLVs of a space that has any."""
+    return tuple(
+        p for p in layout.parts if isinstance(p, ir.Rows) or (isinstance(p, ir.Tlvs) and catalogue.space[p.space].types)
+    )
 
 
 def _place(key: str, catalogue: ir.Catalogue) -> str:

@@ -154,8 +154,8 @@ def _booleans(document: dict[str, Any], section: str, known: set[str]) -> dict[s
 def review(pics: Pics, catalogue: ir.Catalogue) -> list[str]:
     """What is illegal about a declaration, a sentence each; needs no device."""
     problems = []
-    if pics.role != "module":
-        problems.append(f"It is of the role {pics.role!r}; this suite certifies modules.")
+    if pics.role not in ("module", "phone"):
+        problems.append(f"It is of the role {pics.role!r}; this suite certifies modules and phones.")
     if pics.version != catalogue.version:
         problems.append(f"It is about version {pics.version!r} of the specification, not {catalogue.version}.")
     if pics.profile:

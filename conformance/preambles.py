@@ -9,11 +9,13 @@ Plan: attaching · the session · power · capture · elsewhere · the table.
 from collections.abc import Callable
 from typing import Any
 
-from opalink.conformance.session import EVENTUALLY, Fail, Inconclusive, Session
+from opalink.conformance.conclusions import Fail, Inconclusive
+from opalink.conformance.ledger import Heard
+from opalink.conformance.session import EVENTUALLY, Session
 from opalink.protocol import packets as p
-from opalink.protocol.codec import Status
-from opalink.protocol.packets import Lane, OperationTag
-from opalink.spec.form import MS
+from opalink.protocol.codec import Status, Tlv
+from opalink.protocol.packets import Lane, MachineId, OperationTag
+from opalink.spec.form import MS, SECOND
 from opalink.spec.limits import VERSION_MAJOR
 
 # ── Attaching ────────────────────────────────────────────────────────────────────────────────────────
@@ -58,6 +60,26 @@ def light(s: Session) -> None:
     meet(s)
     show(s)
     s.light = bool(s.beacon.gears_down)
+    train(s)
+
+
+def negotiate(s: Session) -> None:
+    """The module waits for LINK_PARAMS."""
+    if s.flits is not None:
+        s.flits.idle = True
+    meet(s)
+    show(s)
+    waits = s.take(lambda h: isinstance(h.body, p.TrainStatus) and h.body.state == p.LinkState.NEGOTIATE, EVENTUALLY)
+    s.need(waits is not None, "It never waited for LINK_PARAMS.")
+
+
+def train(s: Session) -> None:
+    """Where the tester does the link layer itself, it agrees on parameters before there is light to use."""
+    if s.flits is None or not s.light:
+        return
+    s.light = False
+    s.need(s.take(p.LinkParamsResponse, EVENTUALLY) is not None, "The link was not trained up to LINK_PARAMS.")
+    s.need(s.light, "LINK_PARAMS was refused.")
 
 
 # ── The session ──────────────────────────────────────────────────────────────────────────────────────
@@ -107,6 +129,7 @@ def resume(s: Session) -> Any:
     s.operate(OperationTag.LANE_UP, p.LaneUpOperation(lane=Lane.LASER))
     show(s)
     s.light = True
+    train(s)
     return greet(s, resume=True)
 
 
@@ -131,6 +154,37 @@ def contract(s: Session) -> None:
         return
     offer(s)
     s.need(s.take(p.PwrStatus, EVENTUALLY) is not None, "No power contract came about.")
+
+
+def requested(s: Session) -> Heard:
+    """The module has asked for power, and its request is open."""
+    ready(s)
+    s.phone.mute.add(p.PwrRequest)
+    offer(s)
+    heard = s.take(p.PwrRequest, EVENTUALLY)
+    if heard is None:
+        raise Inconclusive("No PWR_REQUEST came.")
+    return heard
+
+
+def transition(s: Session) -> None:
+    """Its request was accepted, and the voltage is not there yet."""
+    heard = requested(s)
+    s.reply(heard, p.PwrRequestResponse())
+
+
+def source(s: Session) -> None:
+    """The module supplies, and has offered."""
+    contract(s)
+    heard = s.ask(p.PwrRoleSwap(direction=p.PowerDirection.TO_PHONE, voltage=5000, current=100))
+    s.need(heard.status == Status.OK, f"PWR_ROLE_SWAP was answered {heard.status!r}.")
+    s.need(s.take(p.PwrSourceCaps, EVENTUALLY) is not None, "The module made no offers.")
+
+
+def power_fault(s: Session) -> None:
+    contract(s)
+    s.tell(p.PwrFault(kind=p.PowerFaultKind.OVER_CURRENT, latched=1, count=1))
+    s.reaches(MachineId.POWER, "FAULT")
 
 
 # ── Capture ──────────────────────────────────────────────────────────────────────────────────────────
@@ -167,6 +221,18 @@ def paused(s: Session) -> None:
     s.need(heard.status == Status.OK, f"PAUSE was answered {heard.status!r}.")
 
 
+def draining(s: Session) -> None:
+    """A stream is stopped while a frame is exposed, for as long as the sensor can."""
+    configured(s)
+    longest = s.known.properties[p.PropertyTag.EXPOSURE].maximum if p.PropertyTag.EXPOSURE in s.known.properties else 0
+    if longest:
+        s.ask(p.PropSet(settings=(Tlv(p.PropertyTag.EXPOSURE, min(longest, SECOND)),)))
+    for op in (p.StreamOp.START, p.StreamOp.STOP):
+        heard = s.ask(p.StreamControl(op=op, mask=1))
+        s.need(heard.status == Status.OK, f"{op.name} was answered {heard.status!r}.")
+        s.let(quickest(s).start_latency * MS + 2 * MS)
+
+
 # ── Elsewhere ────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -190,6 +256,13 @@ def link_lost(s: Session) -> None:
     s.let(2 * MS)
 
 
+def paused_link(s: Session) -> None:
+    streaming(s)
+    s.operate(OperationTag.LANE_DOWN, p.LaneDownOperation(lane=Lane.LASER))
+    s.light = False
+    s.reaches(MachineId.CAPTURE, "PAUSED_LINK")
+
+
 def download(s: Session) -> None:
     """An update has been offered and accepted; the image does not come."""
     ready(s)
@@ -210,15 +283,22 @@ def hard_reset(s: Session) -> None:
 
 _PREAMBLES: dict[str, Callable[[Session], object]] = {
     "BEACON": lambda s: meet(s, lit="LASER" not in s.known.features),
+    "NEGOTIATE": negotiate,
     "HELLO": light,
     "READY": ready,
     "CONFIGURED": configured,
     "STREAMING": streaming,
+    "DRAINING": draining,
     "PAUSED": paused,
     "DOWNLOAD": download,
+    "REQUESTED": requested,
+    "TRANSITION": transition,
+    "SOURCE": source,
+    "POWER_FAULT": power_fault,
     "HARD_RESET": hard_reset,
     "DETACHING": detaching,
     "LINK_LOST": link_lost,
+    "PAUSED_LINK": paused_link,
     "TEST": testing,
 }
 

@@ -3,11 +3,12 @@
 Plan: bound · known · observed · the PICS of it.
 """
 
+from opalink.conformance.conclusions import Conclusive, Fail
 from opalink.conformance.pics import Pics, Product
 from opalink.conformance.preambles import reach
 from opalink.conformance.purposes import Exchange, Oracle
 from opalink.conformance.results import Bound
-from opalink.conformance.session import Conclusive, Fail, Known, Session
+from opalink.conformance.session import Known, Session
 from opalink.protocol import packets as p
 from opalink.protocol.codec import DecodeError, Status, decode_layout
 from opalink.protocol.ir import model as ir

@@ -111,6 +111,8 @@ class Exchange(Struct, frozen=True):
 
 # ── The purpose ──────────────────────────────────────────────────────────────────────────────────────
 
+PLANES = ("packet", "flit")
+
 
 class Purpose(Struct, frozen=True):
     """A test purpose. `run` is an exchange or the name of a scenario; `operations` are what the upper tester must be
@@ -123,7 +125,7 @@ class Purpose(Struct, frozen=True):
     run: Exchange | str
     needs: tuple[str, ...] = ()
     operations: tuple[str, ...] = ()
-    planes: tuple[str, ...] = ("packet", "flit")
+    planes: tuple[str, ...] = PLANES
     plan: Plan = Plan.CI
     virtual: bool = False
     premise: str = ""

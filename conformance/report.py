@@ -253,7 +253,7 @@ def _test(c: Campaign, r: Result) -> Tested:
 
 
 def _exchanged(s: Step, plane: str) -> Exchanged:
-    name = packet_name(s.data) if s.data and plane == "packet" else ""
+    name = packet_name(s.data) if s.data and plane == "packet" and not s.on_lane else ""
     return Exchanged(s.time, s.actor, lane_name(s.lane), name, s.data.hex(), s.note)
 
 

@@ -27,13 +27,15 @@ class Actor(StrEnum):
 
 
 class Step(Struct, frozen=True):
-    """One line of an exchange. `data` is a whole packet (or a FLIT), legal or not; `lane` is the wire value."""
+    """One line of an exchange. `data` is a whole packet, legal or not, or with `on_lane` what the lane itself carried
+    on the FLIT plane: a FLIT or a sideband record. `lane` is the wire value."""
 
     time: int
     actor: Actor
     lane: int = 0
     data: bytes = b""
     note: str = ""
+    on_lane: bool = False
 
 
 class Result(Struct, frozen=True):

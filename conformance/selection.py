@@ -13,11 +13,13 @@ from opalink.conformance.levels import operations_of
 from opalink.conformance.purposes import Plan, Purpose, included, unmet
 from opalink.conformance.scenarios import scenarios
 from opalink.conformance.verdicts import Verdict
-from opalink.protocol.packets import ClockMode, OperationTag
+from opalink.protocol.packets import ClockMode, OperationTag, Plane
 from opalink.protocol.transport import Bench
+from opalink.protocol.transport.bench import PlaneChoice
 from opalink.spec.form import Role
 
 Predicate = Callable[[Purpose], bool]
+_PLANES = {"packet": Plane.PACKET, "flit": Plane.FLIT}
 
 # ── Expressions ──────────────────────────────────────────────────────────────────────────────────────
 
@@ -93,11 +95,11 @@ def select(role: Role, plan: Plan, text: str = "") -> tuple[Purpose, ...]:
 
 
 def obstacle(
-    purpose: Purpose, bench: Bench, plane: str, features: Collection[str] | None
+    purpose: Purpose, bench: Bench, plane: PlaneChoice, features: Collection[str] | None
 ) -> tuple[Verdict, str] | None:
     """Why a purpose is not executed: it does not apply, or this bench cannot. `features` are None if not known."""
-    if plane not in purpose.planes:
-        return Verdict.NA, f"The bench does this in the implementation's stead on the {plane} plane."
+    if not bench.peer.planes & _PLANES[plane_of(purpose, plane)]:
+        return Verdict.NA, "The bench does this in the implementation's stead: it does not offer the FLIT plane."
     if features is None and purpose.needs:
         return Verdict.NOTRUN, "The features of the implementation are not known."
     if word := unmet(purpose.needs, features or ()):
@@ -110,6 +112,13 @@ def obstacle(
             return Verdict.NA, "It offers no virtual time."
         return Verdict.NOTRUN, "It needs virtual time."
     return None
+
+
+def plane_of(purpose: Purpose, usual: PlaneChoice) -> PlaneChoice:
+    """The plane on which a purpose is executed: the usual one where it can be, else its own."""
+    if usual in purpose.planes:
+        return usual
+    return "packet" if "packet" in purpose.planes else "flit"
 
 
 def _missing(operations: Iterable[str], bench: Bench) -> Iterable[str]:

@@ -4,7 +4,7 @@ A session is the phone of one test. Everything that comes from the implementatio
 sees it, and what a phone owes the module in passing (an answer to KEEPALIVE or TIME_SYNC, a supply) the tester's
 phone does by itself, unless a test tells it otherwise.
 
-Plan: conclusions · what is known of an implementation · the session: binding, sending, hearing, probing, concluding.
+Plan: what is known of an implementation · the session: binding, asking, hearing, probing, concluding.
 """
 
 import time
@@ -14,14 +14,16 @@ from typing import Any, Never
 
 from msgspec import Struct
 
-from opalink.conformance.monitors import Asked, Heard, Monitor
+from opalink.conformance.conclusions import Coarse, Fail, Inconclusive, Unavailable
+from opalink.conformance.flit_bench import FlitBench, Travelled
+from opalink.conformance.flit_phone import FlitPhone
+from opalink.conformance.ledger import Asked, Heard
+from opalink.conformance.line import Line
+from opalink.conformance.monitors import Monitor
 from opalink.conformance.phone import Phone
-from opalink.conformance.purposes import Damage, Exchange
 from opalink.conformance.results import Actor, Step
-from opalink.conformance.stimuli import stimulus
 from opalink.conformance.watches import CLASS_BOUND
-from opalink.protocol import codec
-from opalink.protocol.codec import Packet, Status
+from opalink.protocol.codec import Status
 from opalink.protocol.packets import (
     ConditionOperation,
     CounterGroup,
@@ -41,43 +43,7 @@ from opalink.protocol.packets import (
     TimeStatus,
 )
 from opalink.protocol.transport import Arrival, Bench
-from opalink.spec.form import MS, SECOND, Form
-from opalink.spec.limits import PACKET_OVERHEAD, SIDEBAND_PACKET
-
-# ── Conclusions ──────────────────────────────────────────────────────────────────────────────────────
-
-
-class Conclusive(Exception):  # noqa: N818  a way out of a test, not an error
-    """Ends a test."""
-
-
-class Fail(Conclusive):
-    """The implementation did what it must not. `charged` names a requirement other than the purpose's own."""
-
-    def __init__(self, expected: str, actual: str, charged: tuple[str, ...] = ()) -> None:
-        super().__init__(f"expected {expected}, saw {actual}")
-        self.expected, self.actual, self.charged = expected, actual, charged
-
-
-class Inconclusive(Conclusive):
-    """The test could not come to the point."""
-
-
-class Inapplicable(Conclusive):
-    """What the test is about is not there, and need not be."""
-
-
-class Coarse(Conclusive):
-    """The bench's time is too coarse for the test."""
-
-
-class Unavailable(Conclusive):
-    """The upper tester cannot do what the test needs. `operation` is the name of what it cannot do."""
-
-    def __init__(self, operation: OperationTag, reason: str) -> None:
-        super().__init__(reason)
-        self.operation = operation.name.lower()
-
+from opalink.spec.form import MS, SECOND
 
 # ── What is known of an implementation ───────────────────────────────────────────────────────────────
 
@@ -109,30 +75,25 @@ WHILE = EVENTUALLY  # longer in real time, for what is awaited: whether it came 
 _LOOK = 10 * MS  # from one look at a machine to the next
 _RESTLESS = frozenset({MachineId.TIME})  # moves on by itself as time is synchronised
 _MASK = (1 << 64) - 1
-_LANES = {"sideband": Lane.SIDEBAND, "laser": Lane.LASER}
 Match = Callable[[Heard], bool]
 
 
-def _any(_: Arrival) -> bool:
+def any_packet(_: Arrival) -> bool:
     return True
 
 
-class Session:
+class Session(Line):
     """One tester, one implementation, one test after the other."""
 
     def __init__(self, bench: Bench, monitor: Monitor, known: Known) -> None:
-        self.bench, self.monitor, self.known = bench, monitor, known
-        self.catalogue = monitor.catalogue
-        self._lanes = {p.code: frozenset(_LANES[x] for x in p.lanes) for p in self.catalogue.packets}
-        self.random = Random(0)
+        super().__init__(bench, monitor)
+        self.known = known
+        self.preamble: Callable[[Session, str], None] | None = None  # in place of the usual ones
         self.budget = BUDGET
         self._until = 0.0
-        self._forget()
 
-    def _forget(self) -> None:
-        self.steps: list[Step] = []
-        self.inbox: list[Heard] = []
-        self.light = False  # whether the laser carries packets
+    def hang_up(self) -> None:
+        super().hang_up()
         self.beacon: Any = None
         self.shown: Any = None  # the last BEACON of the tester's phone
         self.greeting: Any = None  # the response to the last HELLO, and the HELLO
@@ -140,6 +101,22 @@ class Session:
         self.attached = 0
         self.spent = False  # the test has ended the connection
         self.phone = Phone(self)
+        self.attend = self.phone.hear
+        self.flits: FlitPhone | None = None  # where the tester does the link layer itself
+        if isinstance(self.bench, FlitBench):
+            self.flits = FlitPhone(self, self.bench)
+            self.attend = self._attend
+            self.bench.tap = self._travelled
+
+    def _attend(self, heard: Heard) -> None:
+        if self.flits is not None:
+            self.flits.hear(heard)
+        self.phone.hear(heard)
+
+    def _travelled(self, t: Travelled) -> None:
+        """Take down what a lane itself has carried."""
+        actor = Actor.TESTER if t.sent else Actor.IUT
+        self.steps.append(Step(t.time, actor, t.lane, t.data, on_lane=True))
 
     # ── Binding and operations ──
 
@@ -147,7 +124,7 @@ class Session:
         """A cold start: the contacts are open, the time is 0, nothing is open."""
         self.random = Random(seed)
         self._until = time.monotonic() + self.budget
-        self._forget()
+        self.hang_up()
         self.txn = self.random.randrange(1, 0x10000)
         self.monitor.begin()
         self.bench.seed = seed & _MASK or 1
@@ -159,7 +136,7 @@ class Session:
         """A cold start within a test."""
         kept = self.steps
         violations = self.monitor.violations
-        self._forget()
+        self.hang_up()
         self.steps = kept
         self.monitor.begin()
         self.monitor.violations = violations
@@ -189,56 +166,7 @@ class Session:
         self.note(Actor.BENCH, f"{operation.name.lower()} {given}".strip())
         return self.bench.control(operation, value)
 
-    @property
-    def now(self) -> int:
-        return self.bench.now
-
-    @property
-    def exact(self) -> bool:
-        """Whether times are those of a virtual clock."""
-        return self.bench.virtual
-
-    # ── Sending ──
-
-    def note(self, actor: Actor, text: str) -> None:
-        self.steps.append(Step(self.bench.now, actor, note=text))
-
-    def send(self, data: bytes, lane: int, note: str = "") -> None:
-        """Send bytes as a packet on a lane."""
-        self.steps.append(Step(self.bench.now, Actor.TESTER, lane, data, note))
-        self.bench.send(data, Lane(lane))
-
-    def _settle(self) -> None:
-        """Hear what has come before something is said that it must not be judged by."""
-        while self.bench.arrivals:
-            self.inbox.append(self._hear(self.bench.arrivals.pop(0)))
-
-    def lane(self, code: int) -> Lane:
-        """The lane for a packet type: light where there is light and the type travels there."""
-        lanes = self._lanes.get(code, frozenset(_LANES.values()))
-        return Lane.LASER if self.light and Lane.LASER in lanes else Lane.SIDEBAND
-
-    def either_lane(self, code: int, payload: int) -> Lane:
-        """A lane for a packet with so many bytes of payload: either will do where both are up, so the seed decides."""
-        up = {Lane.LASER, Lane.SIDEBAND} if self.light else {Lane.SIDEBAND}
-        lanes = self._lanes.get(code, frozenset(_LANES.values())) & up
-        if payload + PACKET_OVERHEAD > SIDEBAND_PACKET:
-            lanes -= {Lane.SIDEBAND}
-        return self.random.choice(sorted(lanes)) if lanes else self.lane(code)
-
-    def next_txn(self) -> int:
-        self.txn = self.txn % 0xFFFF + 1
-        return self.txn
-
-    def request(self, body: Any, *, lane: int | None = None, instance: int = 0) -> Asked:
-        """Send a request and do not wait."""
-        self._settle()
-        packet = codec.request(body, self.next_txn(), t_ns=self.now, instance=instance)
-        lane = self.lane(packet.type) if lane is None else lane
-        asked = Asked(packet.txn, packet.type, self.now, lane, instance, body)
-        self.monitor.asked(asked)
-        self.send(codec.encode(packet), lane)
-        return asked
+    # ── Asking ──
 
     def ask(self, body: Any, *, lane: int | None = None, instance: int = 0) -> Heard:
         """Send a request and return its answer. None is a failure by R-WIRE-023."""
@@ -259,37 +187,9 @@ class Session:
         self.expect_status(heard, status)
         return heard.body
 
-    def tell(self, body: Any, *, lane: int | None = None) -> None:
-        """Send an event."""
-        self._settle()
-        packet = codec.event(body, t_ns=self.now)
-        self.monitor.told(body, self.now)
-        self.send(codec.encode(packet), self.lane(packet.type) if lane is None else lane)
-
-    def reply(self, to: Heard, body: Any, status: Status = Status.OK) -> None:
-        """Answer a request of the implementation's."""
-        if to.packet is None:
-            return
-        self.monitor.told(body, self.now)
-        self.monitor.answered(to.packet.txn)
-        self.send(codec.encode(codec.response(to.packet, body, status, t_ns=self.now)), to.lane)
-
-    def stimulate(self, x: Exchange, lane: int | None = None) -> tuple[Asked, bytes]:
-        """Send the stimulus of an exchange."""
-        txn = self.next_txn()
-        data = stimulus(x, txn, self.now)
-        header = dict(x.header)
-        lane = self.either_lane(x.packet, len(x.payload)) if lane is None else lane
-        asked = Asked(txn, x.packet, self.now, lane, header.get("instance", 0), None)
-        if x.form is Form.REQUEST and x.damage is Damage.NONE and header.get("txn", 1):
-            asked.body = _body(data)
-            self.monitor.asked(asked)
-        self.send(data, lane, "the stimulus")
-        return asked, data
-
     def repeat(self, asked: Asked, data: bytes) -> Heard | None:
         """Send the bytes of a request once more, and return what answers them: it is as punctual as the first."""
-        self._settle()
+        self.settle()
         asked.time, asked.answers, asked.pending = self.now, 0, 0
         self.send(data, asked.lane, "the same request again")
         return self.answer(asked)
@@ -300,14 +200,8 @@ class Session:
         """The next packet up to a time."""
         if time.monotonic() > self._until:
             raise Inconclusive(f"The test took longer than {self.budget:g} s of real time.")
-        arrival = self.bench.expect(_any, deadline)
-        return None if arrival is None else self._hear(arrival)
-
-    def _hear(self, arrival: Arrival) -> Heard:
-        self.steps.append(Step(arrival.time, Actor.IUT, arrival.lane, arrival.data))
-        heard = self.monitor.hear(arrival.time, arrival.lane, arrival.data)
-        self.phone.hear(heard)
-        return heard
+        arrival = self.bench.expect(any_packet, deadline)
+        return None if arrival is None else self.hear(arrival)
 
     def take(self, match: Match | type, within: int = 0) -> Heard | None:
         """The first packet that matches, from what has come or comes within a time. In real time it is awaited longer:
@@ -337,7 +231,7 @@ class Session:
     def clear(self) -> None:
         """Forget what has come and was not taken."""
         while self.bench.arrivals:
-            self._hear(self.bench.arrivals.pop(0))
+            self.hear(self.bench.arrivals.pop(0))
         self.inbox.clear()
 
     def answer(self, asked: Asked) -> Heard | None:
@@ -401,8 +295,11 @@ class Session:
     def locked(self) -> Heard:
         """The TIME_STATUS that says LOCKED. A bench whose own way takes longer than any class of time allows cannot
         have a module's time locked."""
-        heard = self.take(lambda h: isinstance(h.body, TimeStatus) and h.body.state == TimeState.LOCKED, EVENTUALLY)
-        if heard is None and self.monitor.slack > max(CLASS_BOUND.values()):
+        hopeless = self.monitor.slack > max(CLASS_BOUND.values())
+        if hopeless:
+            self.let(SECOND)
+        heard = self.take(_locks, 0 if hopeless else EVENTUALLY)
+        if heard is None and hopeless:
             raise Coarse("It needs the module's time locked, which this bench cannot bring about in real time.")
         if heard is None:
             raise Fail("TIME_STATUS LOCKED", f"none within {EVENTUALLY} ns", ("R-TIM-008",))
@@ -436,11 +333,21 @@ class Session:
     def waited(self, time: int, limit: int, what: str, *charged: str, least: int | None = None) -> None:
         """Judge a time that the specification limits on one side or on both."""
         slack = self.monitor.slack
-        in_time = time <= limit + slack and (least is None or time >= least - slack)
-        if not in_time and self.monitor.burdened:
-            raise Inconclusive(f"The bench carried too much to judge {what} by real time: it came after {time} ns.")
+        in_time = time <= limit and (least is None or time >= least)
+        sure = time > limit + slack or (least is not None and time < least - slack) or not slack
+        if not in_time and not sure and slack > limit:
+            raise Coarse(f"It needs {what} within {limit} ns, and the bench itself takes up to {slack} ns.")
+        if not in_time and (self.monitor.burdened or not sure):
+            raise Inconclusive(f"The bench is too slow or too burdened to judge {what} that came after {time} ns.")
         span = f"within {limit} ns" if least is None else f"after {least} to {limit} ns"
         self.expect(in_time, f"{what} {span}", f"after {time} ns", *charged)
+
+    def reports(self, kind: type, what: str, since: int, *charged: str) -> None:
+        """Expect a packet within tReport of what calls for it."""
+        heard = self.take(kind, EVENTUALLY)
+        if heard is None:
+            self.fail(what, "none", *charged)
+        self.waited(heard.time - since, self.timer("tReport"), what, *charged)
 
     def timer(self, name: str) -> int:
         """The latest that a timer may end, in nanoseconds."""
@@ -475,14 +382,9 @@ def _of(cls: type) -> Match:
     return lambda heard: type(heard.body) is cls
 
 
+def _locks(heard: Heard) -> bool:
+    return isinstance(heard.body, TimeStatus) and heard.body.state == TimeState.LOCKED
+
+
 def _name(status: int) -> str:
     return str(getattr(status, "name", status))
-
-
-def _body(data: bytes) -> Any:
-    """The value that a packet carries; None if it does not decode."""
-    try:
-        packet: Packet = codec.decode(data)
-    except codec.DecodeError:
-        return None
-    return packet.body

@@ -16,10 +16,11 @@ from opalink.protocol import codec
 from opalink.protocol.codec import DecodeError, Packet, PacketType, Status, Tlv
 from opalink.protocol.engine.endpoint import Departure
 from opalink.protocol.engine.module import Module
+from opalink.protocol.flit import End
 from opalink.protocol.ir.load import catalogue
 from opalink.protocol.ir.probes import UNKNOWN_TAG
 from opalink.protocol.ir.write import default, write
-from opalink.protocol.packets import Lane, Outcome, Refusal, ResetKind
+from opalink.protocol.packets import Lane, Outcome, Plane, Refusal, ResetKind
 from opalink.protocol.transport import Channel
 from opalink.spec.form import Form, Role
 
@@ -113,6 +114,7 @@ class Specimen:
         self.role: Role = self.inner.role
         self.name = f"zoo: {type(self).__name__}"
         self.operations = self.inner.operations
+        self.planes: int = self.inner.planes
         self.now = 0
         self.extra: list[Departure] = []
 
@@ -123,6 +125,19 @@ class Specimen:
     def says(self, d: Departure) -> Iterable[Departure]:
         """What becomes of a packet of the module's."""
         return (d,)
+
+    @property
+    def flits(self) -> End | None:
+        return self.inner.flits
+
+    def take_plane(self, plane: Plane) -> None:
+        self.inner.take_plane(plane)
+
+    def recover(self, now: int) -> None:
+        self.inner.recover(now)
+
+    def carries(self, lane: Lane) -> bool:
+        return self.inner.carries(lane)
 
     def receive(self, lane: Lane, data: bytes, now: int) -> None:
         self.now = now

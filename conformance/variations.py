@@ -4,7 +4,8 @@ They are the dual of the witnesses: a suite that fails one of these fails produc
 choice is, is drawn anew for each binding from its seed, so that a campaign meets as many modules as it has tests, and
 meets the same ones whenever it is run again.
 
-Plan: choices · the module that makes them · those who always choose alike · benches with fewer hands.
+Plan: choices · the module that makes them · those who always choose alike · a bench of another
+kind · benches with fewer hands.
 """
 
 from collections import deque
@@ -30,8 +31,11 @@ from opalink.protocol.packets import (
     Outcome,
     PacketType,
     ResetKind,
+    TimeClass,
+    TimeState,
+    TimeStatus,
 )
-from opalink.spec.form import MS, Timer
+from opalink.spec.form import MS, SECOND, Timer
 
 # ── Choices ──────────────────────────────────────────────────────────────────────────────────────────
 
@@ -59,6 +63,9 @@ _PROMPT: Final[dict[int, int]] = {
     PacketType.DESC_READ: 15 * MS,  # tDescRead holds for all of it
     PacketType.STREAM_CONTROL: 5 * MS,  # tFirstFrameWarm
     PacketType.LINK_PM: 0,  # the exit latency that it has given
+    PacketType.LINK_PARAMS: 15 * MS,  # tTrain
+    PacketType.VC_RESYNC: 0,  # it speaks of the FLITs before it
+    PacketType.RETRAIN_REQ: 0,  # it answers before it leaves L0
     PacketType.FRAME_FETCH: 0,  # the frame follows its answer
     PacketType.RESET: 0,  # it answers before it acts
 }
@@ -69,6 +76,7 @@ _REPORTS: Final = frozenset(
         PacketType.CONTROL_EVENT, PacketType.TRIGGER_FIRED,
     }
 )  # fmt: skip
+_SOON: Final = frozenset({PacketType.STACK_REPORT, PacketType.SEAT_STATUS, PacketType.READY})  # within tReport
 _STAMPED: Final = bytes([PacketType.TIME_SYNC])  # stamped as it comes, whatever lies before it
 _STANDING: Final = frozenset({PacketType.SEAT_STATUS, PacketType.THERMAL_STATUS, PacketType.PWR_STATUS})
 _TIMERS: Final = (
@@ -170,7 +178,7 @@ class Varied(Specimen):
             least = self._asked.get(txn_of(d.data), d.time) + min(c.late, _PROMPT.get(kind, ALMOST))
             yield structs.replace(d, time=max(d.time, least) + self._turn(d), data=data)
             return
-        time = d.time + (c.tardy if kind in _REPORTS else 0)
+        time = d.time + (min(c.tardy, 95 * MS) if kind in _SOON else c.tardy if kind in _REPORTS else 0)
         parts = _parts(data) if c.parted and kind == PacketType.CONTROL_EVENT else (data,)
         for part in parts * (2 if c.twice and kind in _STANDING else 1):
             yield structs.replace(d, time=time, data=part)
@@ -240,15 +248,47 @@ class Latest(Steady):
 
 
 class Tardy(Steady):
-    """Reports late what has no time of its own, and twice, and turns of a ring in parts."""
+    """Reports as late as it may, or what has no time of its own even later, and twice, and turns of a ring in parts."""
 
     own = Choices(tardy=900 * MS, twice=True, parted=True)
+
+
+class Fading(Specimen):
+    """Says that its time has become coarser, class by class, before it says that it goes on without exchanges."""
+
+    conclusion = Conclusion.CONFORMANT
+    selection = "MOD/TIM"
+
+    def says(self, d: Departure) -> Iterable[Departure]:
+        packet = decoded(d.data) if d.data[1] == PacketType.TIME_STATUS else None
+        told = packet.body if packet else None
+        if packet is not None and isinstance(told, TimeStatus) and told.state == TimeState.HOLDOVER:
+            for class_, bound in ((TimeClass.T1, 1000), (TimeClass.T0, 20_000)):
+                still = structs.replace(told, state=TimeState.LOCKED, time_class=class_, bound=bound)
+                yield structs.replace(d, data=codec.encode(structs.replace(packet, body=still)))
+            d = structs.replace(d, time=d.time + SECOND // 2)
+        yield d
 
 
 class Backwards(Steady):
     """Answers what came at once in the opposite order."""
 
     own = Choices(backwards=True)
+
+
+# ── A bench of another kind ──────────────────────────────────────────────────────────────────────────
+
+
+class Ranking(Specimen):
+    """Its bench keeps the ranks of channels: all else overtakes the blocks of frames, trailers too."""
+
+    conclusion = Conclusion.CONFORMANT
+    plan = Plan.CI
+    held: ClassVar = 3 * MS
+
+    def says(self, d: Departure) -> Iterable[Departure]:
+        block = d.data[1] == PacketType.FRAME_BLOCK and not is_response(d.data)
+        return (structs.replace(d, time=d.time + self.held) if block else d,)
 
 
 # ── Benches with fewer hands ─────────────────────────────────────────────────────────────────────────
@@ -278,5 +318,5 @@ class Removable(Handless):
 
 
 ALL: Final[tuple[type[Specimen], ...]] = (
-    Varied, LastMoment, Deliberate, Earliest, Latest, Tardy, Backwards, Handless, Removable,
+    Varied, LastMoment, Deliberate, Earliest, Latest, Tardy, Backwards, Fading, Ranking, Handless, Removable,
 )  # fmt: skip

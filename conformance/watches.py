@@ -6,14 +6,12 @@ sees broken and notes what it sees kept.
 Plan: the watch · management and link · power · time and motion · lens · firmware.
 """
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
+from opalink.conformance.ledger import Heard, Ledger
 from opalink.protocol import packets as p
 from opalink.protocol.packets import LensField, PropertyTag, TimeClass, TimeState
 from opalink.spec.form import MS, SECOND
-
-if TYPE_CHECKING:
-    from opalink.conformance.monitors import Heard, Monitor
 
 # ── The watch ────────────────────────────────────────────────────────────────────────────────────────
 
@@ -23,7 +21,7 @@ class Watch:
 
     hears: ClassVar[dict[type, str]] = {}
 
-    def __init__(self, monitor: "Monitor") -> None:
+    def __init__(self, monitor: Ledger) -> None:
         self.monitor = monitor
 
     def begin(self) -> None:
@@ -63,7 +61,6 @@ class Management(Watch):
     def begin(self) -> None:
         self._epoch = -1
         self._counts: dict[int, int] = {}
-        self._nonce: int | None = None
         self.restarted()
 
     def restarted(self) -> None:
@@ -72,11 +69,11 @@ class Management(Watch):
         self._stack: int | None = None
         self._faults: dict[tuple[int, int], int] = {}
 
-    def greeted(self, _: "Heard") -> None:
+    def greeted(self, _: Heard) -> None:
         # What a restart began anew is counted anew.
         self._generation = self._stack = None
 
-    def pending(self, heard: "Heard") -> None:
+    def pending(self, heard: Heard) -> None:
         m, body = self.monitor, heard.body
         asked = m.open.get(body.txn)
         known = asked is not None and not asked.answers
@@ -96,20 +93,20 @@ class Management(Watch):
             elif asked.pending and now - asked.pending > refresh + m.slack:
                 m.charge("R-MGT-030", f"PENDING within {refresh} ns", f"none for {now - asked.pending} ns")
 
-    def changed(self, heard: "Heard") -> None:
+    def changed(self, heard: Heard) -> None:
         if self._generation is not None:
             wanted = self._generation + 1
             self.monitor.judge("R-MGT-014", heard.body.generation == wanted, f"{wanted}", f"{heard.body.generation}")
         self._generation = heard.body.generation
 
-    def fault(self, heard: "Heard") -> None:
+    def fault(self, heard: Heard) -> None:
         key = heard.body.code, heard.body.subsystem
         if key in self._faults:
             wanted = self._faults[key] + 1
             self.monitor.judge("R-MGT-036", heard.body.count == wanted, f"{wanted}", f"{heard.body.count}")
         self._faults[key] = heard.body.count
 
-    def properties(self, heard: "Heard") -> None:
+    def properties(self, heard: Heard) -> None:
         for tlv in heard.body.properties:
             if tlv.tag == PropertyTag.STACK_GENERATION:
                 if self._stack is not None:
@@ -117,15 +114,12 @@ class Management(Watch):
                     self.monitor.judge("R-PROP-005", tlv.value == wanted, f"{wanted}", f"{tlv.value}")
                 self._stack = tlv.value
 
-    def beacon(self, heard: "Heard") -> None:
+    def beacon(self, heard: Heard) -> None:
         self.monitor.keep("R-LNK-001")  # with another major version it would not have decoded
         role = p.DeviceRole[self.monitor.role.name]
         self.monitor.judge("R-LNK-005", heard.body.role == role, role.name, f"{heard.body.role!r}")
-        if self._nonce is not None and heard.body.nonce != self._nonce:
-            self.monitor.restarted()
-        self._nonce = heard.body.nonce
 
-    def counters(self, heard: "Heard") -> None:
+    def counters(self, heard: Heard) -> None:
         if heard.body.epoch != self._epoch:
             self._epoch, self._counts = heard.body.epoch, {}
         for c in heard.body.counters:
@@ -133,7 +127,7 @@ class Management(Watch):
             self.monitor.judge("R-LNK-012", c.count >= least, f"at least {least}", f"{c.count} of {c.id!r}")
             self._counts[c.id] = c.count
 
-    def modes(self, heard: "Heard") -> None:
+    def modes(self, heard: Heard) -> None:
         numbers = [m.mode for m in heard.body.modes]
         self.monitor.judge("R-CAP-022", len(set(numbers)) == len(numbers), "each number once", f"{numbers}")
 
@@ -141,6 +135,7 @@ class Management(Watch):
 # ── Power ────────────────────────────────────────────────────────────────────────────────────────────
 
 BOOT_POWER, CLASS_P2 = 500, 3000  # mW (`spec.power`)
+STATUS_PERIOD = 100 * MS  # R-PWR-001
 
 
 class Power(Watch):
@@ -163,6 +158,7 @@ class Power(Watch):
         self._cap: int | None = None  # mW of TRUST_POLICY
         self._testing = self._granted = 0  # until when PIN_TEST or a peak excuses more
         self._resumed = False  # and no PWR_READY since
+        self._told: tuple[int, p.PwrStatus] | None = None  # the last PWR_STATUS, and when
         self._faults: dict[int, int] = {}
 
     def told(self, body: Any, time: int) -> None:
@@ -188,7 +184,7 @@ class Power(Watch):
         if txn == self._open:
             self._open = None
 
-    def request(self, heard: "Heard") -> None:
+    def request(self, heard: Heard) -> None:
         m, body = self.monitor, heard.body
         m.judge("R-PWR-020", self._open is None, "no open PWR_REQUEST", f"{self._open} is open")
         if self._generation is not None:
@@ -198,8 +194,21 @@ class Power(Watch):
             power = self._offers[body.object].max * body.operating // 1000
             m.judge("R-SEC-006", power <= self._cap, f"at most {self._cap} mW", f"{power} mW")
 
-    def status(self, heard: "Heard") -> None:
+    def _flow(self, heard: Heard) -> None:
+        """Between two reports, energy tells whether more has flowed throughout than class P2 allows: it is at least
+        what that would have been, and both reports say so."""
+        m, body, before = self.monitor, heard.body, self._told
+        self._told = heard.time, body
+        if before is None or min(body.power, before[1].power) <= CLASS_P2:
+            return
+        since = heard.time - before[0]
+        flowed = body.energy - before[1].energy  # mJ
+        if flowed * SECOND >= CLASS_P2 * since:
+            m.in_time("R-PWR-001", since, STATUS_PERIOD, "PWR_STATUS")
+
+    def status(self, heard: Heard) -> None:
         m, body = self.monitor, heard.body
+        self._flow(heard)
         if peak := m.offer.get("peak"):
             m.judge("R-DSC-015", body.power <= peak, f"at most {peak} mW", f"{body.power} mW")
         if heard.time <= max(self._testing, self._granted):
@@ -211,20 +220,20 @@ class Power(Watch):
         else:
             m.judge("R-PWR-017", body.current <= self._limit, f"at most {self._limit} mA", f"{body.current} mA")
 
-    def reset(self, heard: "Heard") -> None:
+    def reset(self, heard: Heard) -> None:
         self._open = None
         if heard.body.level == p.PowerResetLevel.HARD:
             self._limit = None
 
-    def greeted(self, heard: "Heard") -> None:
+    def greeted(self, heard: Heard) -> None:
         asked = heard.asked.body if heard.asked else None
         self._resumed = isinstance(asked, p.Hello) and bool(asked.resume_session)
 
-    def link(self, _: "Heard") -> None:
+    def link(self, _: Heard) -> None:
         """A link that comes or goes takes open requests with it, as far as the tester can tell."""
         self._open = None
 
-    def fault(self, heard: "Heard") -> None:
+    def fault(self, heard: Heard) -> None:
         body = heard.body
         if body.kind in self._faults:
             wanted = self._faults[body.kind] + 1
@@ -262,14 +271,14 @@ class Realtime(Watch):
         if txn == self._open:
             self._open = None
 
-    def sync(self, heard: "Heard") -> None:
+    def sync(self, heard: Heard) -> None:
         asked = self._open
-        if heard.time - self._asked > (self.monitor.catalogue.timer["tResponse"].max or 0):
+        if heard.time - self._asked > (self.monitor.catalogue.timer["tResponse"].max or 0) - self.monitor.slack:
             asked = None  # given up: nothing answers it any more
         self._open, self._asked = (heard.packet.txn if heard.packet else None), heard.time
         self.monitor.judge("R-TIM-005", asked is None, "no open TIME_SYNC", f"{asked} is open")
 
-    def time_status(self, heard: "Heard") -> None:
+    def time_status(self, heard: Heard) -> None:
         m, body = self.monitor, heard.body
         if body.state == TimeState.LOCKED and body.time_class in CLASS_BOUND:
             allowed = CLASS_BOUND[body.time_class]
@@ -281,19 +290,19 @@ class Realtime(Watch):
         else:
             self._bound = None
 
-    def fired(self, heard: "Heard") -> None:
+    def fired(self, heard: Heard) -> None:
         body = heard.body
         error = body.actual - body.planned
         self.monitor.judge("R-TIM-014", body.error == error, f"{error}", f"{body.error}")
 
-    def imu(self, heard: "Heard") -> None:
+    def imu(self, heard: Heard) -> None:
         m, body = self.monitor, heard.body
         if self._imu is not None:
             m.judge("R-TIM-017", body.t0 > self._imu, f"later than {self._imu}", f"{body.t0}")
         m.judge("R-TIM-018", body.dt <= GYRO_PERIOD, f"at most {GYRO_PERIOD} ns", f"{body.dt} ns")
         self._imu = body.t0 + (len(body.samples) - 1) * body.dt
 
-    def ois(self, heard: "Heard") -> None:
+    def ois(self, heard: Heard) -> None:
         body = heard.body
         if self._ois is not None and self.monitor.offer.get("streaming"):
             gap = body.t0 - self._ois
@@ -316,7 +325,7 @@ class Lens(Watch):
         self._absolute: dict[int, int] = {}
         self._moving: int | None = None
 
-    def focus(self, heard: "Heard") -> None:
+    def focus(self, heard: Heard) -> None:
         m, body = self.monitor, heard.body
         within = body.far_limit <= body.position <= body.near_limit
         m.judge("R-LEN-012", within, f"{body.far_limit} to {body.near_limit}", f"{body.position}")
@@ -324,12 +333,12 @@ class Lens(Watch):
             m.in_time("R-LEN-011", heard.time - self._moving, FOCUS_PERIOD, "FOCUS_STATE")
         self._moving = heard.time if body.state == p.FocusActivity.MOVING else None
 
-    def lens(self, heard: "Heard") -> None:
+    def lens(self, heard: Heard) -> None:
         body = heard.body
         odd = [name for bit, name in LENS_FIELDS if not body.valid & bit and getattr(body, name)]
         self.monitor.judge("R-LEN-019", not odd, "0 for what is not valid", ", ".join(odd))
 
-    def control(self, heard: "Heard") -> None:
+    def control(self, heard: Heard) -> None:
         body = heard.body
         before = self._absolute.get(body.control)
         if before is not None:
@@ -351,11 +360,11 @@ class Firmware(Watch):
         self._block = 0
         self._reported = 0
 
-    def begun(self, heard: "Heard") -> None:
+    def begun(self, heard: Heard) -> None:
         self._block, self._reported = heard.body.block_max, 0
         self._size = heard.asked.body.size if heard.asked and isinstance(heard.asked.body, p.FwBegin) else None
 
-    def pull(self, heard: "Heard") -> None:
+    def pull(self, heard: Heard) -> None:
         m, body = self.monitor, heard.body
         if self._size is None:
             return
@@ -367,7 +376,7 @@ class Firmware(Watch):
             often = since * 20 <= self._size + 20 * self._block
             m.judge("R-SEC-016", often, "FW_STATUS every 5 %", f"{since} bytes without")
 
-    def status(self, heard: "Heard") -> None:
+    def status(self, heard: Heard) -> None:
         self._reported = heard.body.offset
 
 

@@ -1,21 +1,23 @@
 """The watch over frames: leaders, blocks, trailers, and what goes with a frame.
 
-Plan: a frame · the watch.
+What arrives first need not have left first: a trailer's channel has a higher rank than the blocks', so a bench that
+keeps ranks lets it overtake them. Between channels, order is therefore judged by the stamps of the headers; within one
+nothing overtakes, and a block of the next frame says that those of the frame before have all come.
+
+Plan: a frame · the watch: leaders, blocks, trailers, what goes with a frame.
 """
 
 from collections import deque
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from fastcrc import crc32
 
+from opalink.conformance.ledger import Heard
 from opalink.conformance.watches import Watch
 from opalink.protocol import packets as p
 from opalink.protocol.codec import Status
 from opalink.protocol.packets import BlockFlags, FrameResult, PropertyTag
 from opalink.spec.form import SECOND
-
-if TYPE_CHECKING:
-    from opalink.conformance.monitors import Heard
 
 # ── Frames ───────────────────────────────────────────────────────────────────────────────────────────
 
@@ -40,7 +42,15 @@ class Frame:
         self.blocks: dict[int, bytes] = {}
         self.last = -1
         self.wanted: set[int] = set()  # that the tester has asked for again
-        self.ended = False
+        self.stamp = 0  # of the last block
+        self.trailer: Any = None
+        self.ended = 0  # stamp of its trailer
+        self.holed = False  # whether the link was lost meanwhile, and blocks with it
+
+    @property
+    def whole(self) -> bool:
+        """Whether all that its trailer says was sent has come."""
+        return self.trailer is not None and len(self.blocks) >= self.trailer.blocks - self.trailer.missing
 
     @property
     def crc(self) -> int:
@@ -58,36 +68,39 @@ class Frames(Watch):
         p.Stats: "statistics",
         p.StreamConfigureResponse: "configured",
         p.HelloResponse: "greeted",
+        p.LinkEvent: "lost",
     }
 
     def begin(self) -> None:
         self._now: dict[int, Frame] = {}  # by stream: the frame that blocks belong to
         self._low: dict[tuple[int, int], Frame] = {}  # by stream and low 32 bits
         self._numbers: dict[int, int] = {}
+        self._waiting: list[Frame] = []  # whose trailer has come, and not all of their blocks
         self._rate: int | None = None  # bytes a second
-        self._sent: deque[tuple[int, int]] = deque()
+        self._sent: deque[tuple[int, int, int]] = deque()  # when it came, its stamp, its bytes
         self._sum = 0
 
-    def greeted(self, heard: "Heard") -> None:
+    def greeted(self, heard: Heard) -> None:
         resumed = heard.asked and isinstance(heard.asked.body, p.Hello) and heard.asked.body.resume_session
         if not resumed:
             self._now.clear()
             self._low.clear()
             self._numbers.clear()
+            self._waiting.clear()
 
     def told(self, body: Any, time: int) -> None:  # noqa: ARG002
         if isinstance(body, p.BlockNak) and (frame := self._low.get((body.stream, body.frame & 0xFFFF_FFFF))):
             for span in body.ranges:
                 frame.wanted.update(range(span.first, min(span.first + span.count, frame.leader.blocks)))
 
-    def configured(self, heard: "Heard") -> None:
+    def configured(self, heard: Heard) -> None:
         asked = heard.asked.body if heard.asked else None
         if isinstance(asked, p.StreamConfigure) and not asked.test_only:
             self._rate = heard.body.bandwidth * 1000 // 8
             self._sent.clear()
             self._sum = 0
 
-    def leader(self, heard: "Heard") -> None:
+    def leader(self, heard: Heard) -> None:
         m, body = self.monitor, heard.body
         stored = bool(body.kind & p.FrameFlags.STORED)
         frame = Frame(body, stored)
@@ -102,7 +115,7 @@ class Frames(Watch):
             missing = wanted - {t.tag for t in body.settings}
             m.judge("R-FRM-011", not missing, "every setting it has", ", ".join(sorted(t.name for t in missing)))
 
-    def block(self, heard: "Heard") -> None:
+    def block(self, heard: Heard) -> None:
         m, body = self.monitor, heard.body
         stream = heard.packet.vc - _STREAM0 if heard.packet else 0
         frame = self._low.get((stream, body.frame_lo))
@@ -122,22 +135,47 @@ class Frames(Watch):
         m.judge("R-FRM-014", asked if resent else not again, "RESENT on repairs and no others", f"block {body.block}")
         if resent:
             return
-        m.judge("R-FRM-002", not frame.ended, "no block after the trailer", f"block {body.block}")
-        m.judge("R-FRM-008", body.block > frame.last, f"above {frame.last}", f"{body.block}")
-        frame.last = body.block
+        stamp = heard.packet.t_ns if heard.packet else 0
+        before = frame.trailer is None or stamp <= frame.ended
+        m.judge(
+            "R-FRM-002", before, f"no block after the trailer of {frame.ended} ns", f"block {body.block} of {stamp}"
+        )
+        rising = body.block > frame.last or stamp < frame.stamp
+        m.judge("R-FRM-008", rising, f"above {frame.last}", f"{body.block}")
+        frame.last, frame.stamp = max(frame.last, body.block), max(frame.stamp, stamp)
         frame.blocks[body.block] = body.data
-        self._pace(heard.time, size)
+        self._pace(heard.time, stamp, size)
+        for other in self._waiting[:]:
+            if other.leader.stream == stream and (other.whole or other.leader.frame < leader.frame):
+                self._waiting.remove(other)
+                self._sum_up(other)
 
-    def _pace(self, time: int, size: int) -> None:
+    def _pace(self, time: int, stamp: int, size: int) -> None:
+        """Blocks that were held up on their way come faster than they were sent: their stamps tell."""
         if self._rate is None:
             return
-        self._sent.append((time, size))
+        self._sent.append((time, stamp, size))
         self._sum += size
         while self._sent[0][0] <= time - SECOND:
-            self._sum -= self._sent.popleft()[1]
-        self.monitor.judge("R-CAP-005", self._sum <= self._rate, f"at most {self._rate} B/s", f"{self._sum} B/s")
+            self._sum -= self._sent.popleft()[2]
+        total = self._sum
+        if total > self._rate:
+            total = sum(s for _, left, s in self._sent if left > stamp - SECOND)
+        self.monitor.judge("R-CAP-005", total <= self._rate, f"at most {self._rate} B/s", f"{total} B/s")
 
-    def trailer(self, heard: "Heard") -> None:
+    def _sum_up(self, frame: Frame) -> None:
+        """Judge a frame's CRC: its blocks have come, or can no longer come."""
+        if frame.whole or not frame.holed:
+            told = frame.trailer.frame_crc
+            self.monitor.judge("R-FRM-005", told == frame.crc, f"{frame.crc:#010x}", f"{told:#010x}")
+
+    def lost(self, heard: Heard) -> None:
+        """What was on its way when the link was lost does not come."""
+        if heard.body.state != p.LinkState.L0:
+            for frame in (*self._now.values(), *self._waiting):
+                frame.holed = True
+
+    def trailer(self, heard: Heard) -> None:
         m, body = self.monitor, heard.body
         frame = self._low.get((body.stream, body.frame & 0xFFFF_FFFF))
         m.judge("R-FRM-001", frame is not None, "a leader first", f"the trailer of frame {body.frame}")
@@ -145,20 +183,24 @@ class Frames(Watch):
             m.judge("R-FRM-012", body.reason != Status.OK, "a reason", "OK")
         if frame is None:
             return
-        frame.ended = True
-        m.judge("R-FRM-005", body.frame_crc == frame.crc, f"{frame.crc:#010x}", f"{body.frame_crc:#010x}")
+        frame.trailer, frame.ended = body, heard.packet.t_ns if heard.packet else 0
+        if frame.whole:
+            self._sum_up(frame)
+        else:
+            self._waiting.append(frame)
         if body.result == FrameResult.COMPLETE:
             m.keep("R-FRM-002")
 
-    def phase(self, heard: "Heard") -> None:
+    def phase(self, heard: Heard) -> None:
         body = heard.body
         cells = body.grid_columns * body.grid_rows
         if body.kind == p.PhaseData.DISPARITY:
             self.monitor.judge("R-FRM-020", len(body.points) == cells, f"{cells} points", f"{len(body.points)}")
         self.statistics(heard)
 
-    def statistics(self, heard: "Heard") -> None:
+    def statistics(self, heard: Heard) -> None:
         of = [f for (_, low), f in self._low.items() if low == heard.body.frame & 0xFFFF_FFFF]
         if of:
-            late = any(f.ended for f in of)
+            stamp = heard.packet.t_ns if heard.packet else 0
+            late = any(f.trailer is not None and stamp > f.ended for f in of)
             self.monitor.judge("R-FRM-021", not late, "before the trailer", "after it")

@@ -14,6 +14,7 @@ from opalink.conformance.specimen import (
     MORE,
     PAYLOAD,
     STATUS,
+    TIME,
     TYPE,
     Altered,
     Specimen,
@@ -30,9 +31,11 @@ from opalink.protocol.codec import Status
 from opalink.protocol.engine.endpoint import Departure
 from opalink.protocol.ir.load import catalogue
 from opalink.protocol.packets import (
+    BlockFlags,
     BufferStatus,
     Eject,
     EjectPhase,
+    FrameBlock,
     FrameFetch,
     FrameFlags,
     FrameLeader,
@@ -251,6 +254,44 @@ class Headless(Altered):
         return None if stored else data
 
 
+class Hasty(Specimen):
+    """Sends the trailer of a frame before its last block."""
+
+    causes = ("R-FRM-002",)
+    selection = "CAP/STREAM"
+
+    def says(self, d: Departure) -> Iterable[Departure]:
+        last = _first_sent(d.data, BlockFlags.LAST)
+        return (_later(d, MS) if last else d,)
+
+
+class Shuffling(Specimen):
+    """Sends every fourth block of a frame behind the one after it."""
+
+    causes = ("R-FRM-008",)
+    selection = "CAP/STREAM"
+
+    def says(self, d: Departure) -> Iterable[Departure]:
+        fourth = (
+            _first_sent(d.data, BlockFlags(0)) and int.from_bytes(d.data[PAYLOAD + 4 : PAYLOAD + 8], "little") % 4 == 3
+        )
+        return (_later(d, MS) if fourth else d,)
+
+
+def _first_sent(data: bytes, flags: BlockFlags) -> bool:
+    """Whether these bytes are a block with these flags that nobody has asked for again."""
+    packet = decoded(data) if data[TYPE] == PacketType.FRAME_BLOCK and not is_response(data) else None
+    if packet is None or not isinstance(packet.body, FrameBlock) or packet.body.flags & BlockFlags.RESENT:
+        return False
+    return bool(packet.body.flags & flags) or not flags
+
+
+def _later(d: Departure, delay: int) -> Departure:
+    """A packet that leaves later, as its header says."""
+    stamp = int.from_bytes(d.data[TIME:PAYLOAD], "little") + delay
+    return structs.replace(d, time=d.time + delay, data=put(d.data, TIME, stamp.to_bytes(8, "little")))
+
+
 class ReleasesWhatItCan(Editing):
     """Forgets those of the stills in FRAME_RELEASE that are there, and does not mind the others."""
 
@@ -310,5 +351,6 @@ class SlowReader(Specimen):
 
 ALL: Final[tuple[type[Specimen], ...]] = (
     Usurper, Misplacing, Fragmenting, TakesFragments, AnyLane, Impressed, Evasive, Promising, Replayer, SameSession,
-    SaysNothingOfStills, Forgetful, YoungestFirst, Headless, ReleasesWhatItCan, Dozing, Unhurried, SlowReader,
+    SaysNothingOfStills, Forgetful, YoungestFirst, Headless, Hasty, Shuffling, ReleasesWhatItCan, Dozing,
+    Unhurried, SlowReader,
 )  # fmt: skip

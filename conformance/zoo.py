@@ -19,7 +19,7 @@ from typing import ClassVar, Final
 
 from msgspec import Struct, structs
 
-from opalink.conformance import variations, witnesses
+from opalink.conformance import flit_specimens, variations, witnesses
 from opalink.conformance.purposes import Plan
 from opalink.conformance.results import Campaign
 from opalink.conformance.specimen import STATUS, TYPE, Altered, Habit, Specimen, is_response, of_later
@@ -209,15 +209,19 @@ class Plain(Specimen):
     plan = Plan.CI
 
 
+_AT_ONCE: Final = frozenset({PacketType.FRAME_FETCH, PacketType.LINK_PM, PacketType.RETRAIN_REQ, PacketType.RESET})
+
+
 class Leisurely(Specimen):
-    """Takes its time to answer, within what it has; to FRAME_FETCH none, as frames must come after the answer."""
+    """Takes its time to answer, within what it has; none where something must come after the answer: frames after
+    FRAME_FETCH, the dark after LINK_PM and RETRAIN_REQ, a restart after RESET."""
 
     conclusion = Conclusion.CONFORMANT
     plan = Plan.CI
     delay: ClassVar = 10 * MS
 
     def says(self, d: Departure) -> Iterable[Departure]:
-        late = is_response(d.data) and d.data[TYPE] != PacketType.FRAME_FETCH
+        late = is_response(d.data) and d.data[TYPE] not in _AT_ONCE
         return (structs.replace(d, time=d.time + self.delay) if late else d,)
 
 
@@ -269,12 +273,15 @@ _OWN_PROCESS: Final = (CrashOnError, Hang)
 SPECIMENS: Final[tuple[type[Specimen | Habit], ...]] = (
     *witnesses.ALL, Breaking, CrashOnError, Hang, Faint, OverClaimer, UnderClaimer, Unbindable, AlwaysClose, Noise,
     ByteByByte, Coalescing, SlowToClose, Plain, Leisurely, JustInTime, FromTomorrow, Restless, *variations.ALL,
+    *flit_specimens.ALL,
 )  # fmt: skip
 
 
 def __getattr__(name: str) -> type[Specimen]:
     """The witnesses and the variations answer to this module's name too."""
-    found = next((kind for kind in (*witnesses.ALL, *variations.ALL) if kind.__name__ == name), None)
+    found = next(
+        (kind for kind in (*witnesses.ALL, *variations.ALL, *flit_specimens.ALL) if kind.__name__ == name), None
+    )
     if found is None:
         raise AttributeError(f"the zoo has no {name!r}")
     return found

@@ -125,8 +125,9 @@ def _assignment(field: str) -> tuple[str, object]:
 @click.command()
 @click.argument("backend")
 @click.argument("out", required=False, type=click.Path(file_okay=False, path_type=Path))
+@click.option("--profile", default="", help="Leave out what no module of this profile can use (C alone).")
 @click.option("--check", is_flag=True, help="Change nothing; exit 1 if a file would change.")
-def generate(backend: str, out: Path | None, check: bool) -> None:
+def generate(backend: str, out: Path | None, profile: str, check: bool) -> None:
     """Run a back end, or bring all generated files up to date.
 
     BACKEND writes into the folder OUT; `all`, without OUT, into the checkout.
@@ -135,17 +136,19 @@ def generate(backend: str, out: Path | None, check: bool) -> None:
     from opalink.protocol.ir.diagnostics import SpecError
 
     try:
-        if backend == "all" and out is None:
+        if backend == "all" and out is None and not profile:
             files = registry.everything()
             changed = registry.stale(files) + registry.leftovers(files)
         elif backend in registry.BACKENDS and out is not None:
-            files = registry.made(backend, out)
+            files = registry.made(backend, out, profile)
             changed = registry.stale(files)
         else:
             known = ", ".join(registry.BACKENDS)
             raise click.UsageError(f"Give a back end ({known}) and a folder, or `all` alone.")
     except SpecError as error:
         raise click.ClickException(str(error)) from None
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
     if not check:
         registry.write(files, changed)
     for path in changed:

@@ -20,16 +20,16 @@ class NoSpinError(click.ClickException):
 def model(names: tuple[str, ...], out: Path | None, seconds: float, as_json: bool) -> None:
     """Explore phone, module and a lossy, detachable link with spin; exit 1 on a property that does not hold.
 
-    NAMES are models: a few machines of both sides with a wire and a world around them. Without a name, all of those
-    that must hold are explored; those that are known not to hold have names too. What is judged, and what was left
-    out, is declared in spec/safety.py and spec/abstraction.py. A counterexample is shown as a ladder of packets.
+    NAMES are models: a few machines of both sides with a wire and a world around them. Without a name, all of them are
+    explored. What is judged, and what was left out, is declared in spec/safety.py and spec/abstraction.py. A
+    counterexample is shown as a ladder of packets.
     """
     from opalink.protocol.generate.promela import text
     from opalink.protocol.generate.promela_run import SpinError, missing, verify
     from opalink.protocol.ir.load import catalogue
-    from opalink.spec.safety import MODELS, OPEN
+    from opalink.spec.safety import MODELS
 
-    known = {m.name: m for m in (*MODELS, *OPEN)}
+    known = {m.name: m for m in MODELS}
     for name in names:
         if name not in known:
             raise click.UsageError(f"No model is called {name!r}; there are {', '.join(known)}.")

@@ -1,8 +1,9 @@
 """`opalink phone`: our phone, with a module of ours or of anybody's.
 
-Plan: the group · shoot · watch · what can go wrong.
+Plan: the group · shoot · watch · rehearse · serve · what can go wrong.
 """
 
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -46,6 +47,13 @@ def phone() -> None:
 @click.option("--scenario", metavar="FILE", help="What happens to the link: a TOML file, or the name of a bundled one.")
 @click.option("--capture", type=click.Path(dir_okay=False, path_type=Path), help="Record every packet as pcapng.")
 @click.option("--seed", type=click.IntRange(1), default=1, show_default=True, help="Of noise and of whatever is drawn.")
+@click.option(
+    "--root",
+    "roots",
+    type=click.Path(dir_okay=False, path_type=Path),
+    multiple=True,
+    help="A maker's root certificate, PEM or DER: what leads to it is genuine. May be given again.",
+)
 def shoot(
     iut: str,
     out: Path,
@@ -55,18 +63,19 @@ def shoot(
     scenario: str | None,
     capture: Path | None,
     seed: int,
+    roots: tuple[Path, ...],
 ) -> None:
     """Take a still with the module IUT and write it as DNG.
 
     The module is put on, powered, read, asked for one still and let go again. A sim: module runs in this process and
-    photographs --scene, or a chart; anything else photographs what it sees. With --scenario the packets travel as
-    FLITs over a link to which the scenario happens.
+    photographs --scene, or a cup of coffee; anything else photographs what it sees. With --scenario the packets travel
+    as FLITs over a link to which the scenario happens.
     """
     from opalink.protocol.picture.formats import PictureError
 
     shooting = _shooting()
     with _failures(), ExitStack() as stack:
-        session = stack.enter_context(shooting.session(iut, scene=scene, scenario=scenario, seed=seed))
+        session = stack.enter_context(shooting.session(iut, scene=scene, scenario=scenario, seed=seed, roots=roots))
         if capture is not None:
             session.record(stack.enter_context(capture.open("wb")), f"opalink {__version__}")
         begun = time.perf_counter()
@@ -125,6 +134,70 @@ def watch(iut: str, scenario: str | None, seconds: float, speed: float, seed: in
                 click.echo(watching.line(moment))
 
 
+@phone.command()
+@click.argument("scenarios", metavar="[SCENARIO]...", nargs=-1)
+@click.option("--seed", type=click.IntRange(0, (1 << 63) - 1), help="In place of each scenario's own.")
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write the table as Markdown too.")
+def rehearse(scenarios: tuple[str, ...], seed: int | None, as_json: bool, out: Path | None) -> None:
+    """Live through each SCENARIO with our phone and our module, and compare what came of it with what it expects.
+
+    A SCENARIO is a TOML file or the name of a bundled one; without any, all of those. Time is virtual: the same seed
+    gives the same table everywhere. The exit code is 1 if anything that was expected did not come.
+    """
+    import msgspec
+
+    from opalink.protocol.channel import ScenarioError, bundled, load
+    from opalink.protocol.rehearsed import HEAD, cells, complaints, markdown, row
+
+    rows = []
+    try:
+        loaded = [(name, load(name)) for name in scenarios or bundled()]
+        with click.progressbar(loaded, label="Rehearsing", file=sys.stderr, hidden=not sys.stderr.isatty()) as bar:
+            for name, scenario in bar:
+                rows.append(row(name, scenario, seed))
+        if out is not None:
+            out.write_text(markdown(rows), "utf-8")
+    except ScenarioError as error:
+        raise click.UsageError(f"{error}.") from None
+    except OSError as error:
+        raise MissingError(f"{error.strerror}: {error.filename}.") from None
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(rows), indent=2).decode())
+    else:
+        lines = [HEAD, *map(cells, rows)]
+        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+        for line in lines:
+            click.echo("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip())
+        for sentence in complaints(rows):
+            click.echo(sentence, err=True)
+    if not all(found.holds for found in rows):
+        sys.exit(1)
+
+
+@phone.command()
+@click.option(
+    "--listen", default="stdio:", show_default=True, metavar="URI", help="tcp:HOST:PORT, unix:PATH or stdio:."
+)
+def serve(listen: str) -> None:
+    """Serve our phone to testers, one after the other, until interrupted.
+
+    tcp::0 takes a free port on loopback; where it listens is said on standard error.
+    """
+    from opalink.protocol.engine.phone import Phone
+    from opalink.protocol.transport.errors import BenchError, UriError
+    from opalink.protocol.transport.host import listen as answer
+
+    try:
+        answer(listen, Phone, lambda uri: click.echo(f"listening at {uri}", err=True))
+    except UriError as error:
+        raise click.UsageError(str(error)) from None
+    except (BenchError, OSError) as error:
+        raise BenchFaultError(f"{listen} cannot be served: {error}.") from None
+    except KeyboardInterrupt:
+        click.echo("interrupted", err=True)
+
+
 def _shooting() -> Any:
     """The module that needs what is not always installed."""
     try:
@@ -140,6 +213,7 @@ def _failures() -> Iterator[None]:
     from opalink.protocol.channel import ScenarioError
     from opalink.protocol.picture.formats import PictureError
     from opalink.protocol.shooting import ShootingError
+    from opalink.protocol.spdm.roots import RootError
     from opalink.protocol.transport.errors import BenchError, UriError
 
     try:
@@ -148,7 +222,7 @@ def _failures() -> Iterator[None]:
         raise click.UsageError(str(error)) from None
     except ShootingError as error:
         raise PhoneError(str(error)) from None
-    except PictureError as error:
+    except (PictureError, RootError) as error:
         raise click.UsageError(f"{error}.") from None
     except BenchError as error:
         raise BenchFaultError(str(error)) from None

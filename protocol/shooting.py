@@ -3,10 +3,13 @@
 Plan: the session · making one · the shot · what is left of it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO, Final
+
+from msgspec import structs
 
 from opalink.protocol.capture.pcapng import LINKTYPE_PACKET, Interface, Writer
 from opalink.protocol.channel import load
@@ -18,13 +21,15 @@ from opalink.protocol.engine.module.tester import image_digest
 from opalink.protocol.engine.phone import Phone
 from opalink.protocol.engine.phone.frames import Frame
 from opalink.protocol.ir.load import catalogue
-from opalink.protocol.packets import CfaPattern, Lane, SensorMode
+from opalink.protocol.packets import CfaPattern, Lane, SensorMode, TrustLevel
 from opalink.protocol.picture.dng import Story, write_dng
 from opalink.protocol.picture.preview import write_preview
 from opalink.protocol.picture.raw import RawPicture
-from opalink.protocol.picture.scene import chart, photograph
+from opalink.protocol.picture.scene import BUNDLED, photograph
 from opalink.protocol.picture.sensor import Shot, sensor_of
+from opalink.protocol.spdm import Anchors
 from opalink.protocol.spdm.reference import anchors
+from opalink.protocol.spdm.roots import read_roots
 from opalink.protocol.transport.bench import Bench
 from opalink.protocol.transport.errors import UriError
 from opalink.protocol.transport.remote import Remote
@@ -35,6 +40,12 @@ PATIENCE: Final = 30 * SECOND  # link time until there is a still
 _LOOK: Final = 5 * MS
 _EJECT: Final = 500 * MS
 _LANES: Final = (Lane.SIDEBAND, Lane.LASER)
+_TRUST: Final = {
+    TrustLevel.UNKNOWN: "it was not asked for proof",
+    TrustLevel.REJECTED: "its proof does not hold",
+    TrustLevel.GENUINE: "its maker is one that is trusted",
+    TrustLevel.MEASURED: "its maker is one that is trusted, and so is its firmware",
+}
 _SIDES: Final = (Role.PHONE, Role.MODULE)
 
 
@@ -53,6 +64,7 @@ class Session:
         self.still: Frame | None = None
         self.gateway = gateway
         self._taken_at = 0
+        self._trust = TrustLevel.UNKNOWN
 
     def record(self, stream: BinaryIO, application: str) -> None:
         """Write every packet as pcapng from now on."""
@@ -87,7 +99,7 @@ class Session:
             meeting.run_until(lambda: bool(phone.frames.stills), meeting.now + _LOOK)
             yield 5 + int(90 * phone.frames.progress)
         self.still = phone.frames.stills.popleft()
-        self._taken_at = meeting.now
+        self._taken_at, self._trust = meeting.now, phone.trust.level
         phone.user.close()
         if phone.user.eject():
             meeting.run(meeting.now + _EJECT)
@@ -136,6 +148,7 @@ class Session:
             f"{leader.width} × {leader.height} pixels, {leader.size / 1e6:.1f} MB in {leader.blocks} blocks: "
             f"{missing} missing, {still.asked_again} asked for again"
         )
+        yield f"the module is {self._trust.name}: {_TRUST[self._trust]}"
         yield f"whole after {self._taken_at / SECOND:.3f} s of link time, {seconds:.1f} s of yours"
         if self.gateway is not None:
             down = self.gateway.channel.tally["down"]
@@ -146,31 +159,42 @@ class Session:
 
 
 @contextmanager
-def session(iut: str, *, scene: Path | None = None, scenario: str | None = None, seed: int = 1) -> Iterator[Session]:
-    """A phone beside the module that a URI names. A sim: module is made in this process and sees `scene`, or a chart;
-    it alone can be genuine, since the phone knows no vendor's root but ours. Raises UriError, ScenarioError,
-    PictureError, and what opening a bench may raise."""
+def session(
+    iut: str,
+    *,
+    scene: Path | None = None,
+    scenario: str | None = None,
+    seed: int = 1,
+    roots: Sequence[Path] = (),
+) -> Iterator[Session]:
+    """A phone beside the module that a URI names. A sim: module is made in this process and sees `scene`, or the
+    bundled photograph. The phone trusts what leads to the certificates in `roots`, and a sim: module besides. Raises
+    UriError, RootError, ScenarioError, PictureError, OSError, and what opening a bench may raise."""
     uri = IutUri.parse(iut)
     gateway = Gateway(load(scenario)) if scenario else None
+    phone = Phone()
+    trusted = tuple(root for path in roots for root in read_roots(path))
+    if trusted:
+        phone.trust.anchors = Anchors(trusted, datetime.now(UTC))
     if uri.kind == "sim":
         if uri.rest not in catalogue().profile:
             raise UriError(f"{uri.rest!r} is no profile: {', '.join(catalogue().profile)}.")
         module = Module(uri.rest)
         module.scene = _view(module, scene, seed)
-        phone = Phone()
-        phone.trust.anchors = anchors({FIRMWARE: image_digest()})
+        known = anchors({FIRMWARE: image_digest()})
+        phone.trust.anchors = structs.replace(known, roots=(*trusted, *known.roots))
         yield Session(Meeting(phone, module, gateway, seed=seed), gateway)
         return
     if scene is not None:
         raise UriError("A scene can only be put before a sim: module: another sees what it sees.")
     with Bench.open(uri, seed=seed) as bench:
         remote = Remote(bench)
-        yield Session(Meeting(Phone(), remote, gateway, seed=seed, pace=remote.pace), gateway)
+        yield Session(Meeting(phone, remote, gateway, seed=seed, pace=remote.pace), gateway)
 
 
 def _view(module: Module, scene: Path | None, seed: int) -> Any:
-    """What a module of ours sees: a photograph, or the chart."""
-    before = photograph(scene) if scene is not None else chart()
+    """What a module of ours sees of a photograph."""
+    before = photograph(scene or BUNDLED)
     record = module.identity.record("sensor")
 
     def view(mode: SensorMode, window: tuple[int, int, int, int], exposure: int, gain: int, frame: int) -> Shot:

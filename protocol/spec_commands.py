@@ -9,6 +9,7 @@ from typing import Any
 import click
 import msgspec
 
+from opalink.protocol import machine_table
 from opalink.protocol.ir import model as ir
 from opalink.protocol.ir.load import catalogue
 from opalink.protocol.model_commands import model
@@ -113,7 +114,8 @@ def _ms(ns: int | None) -> str:
 
 @spec.command()
 @click.argument("name")
-def show(name: str) -> None:
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+def show(name: str, as_json: bool) -> None:
     """Show what NAME stands for in the catalogue.
 
     It may name a packet type, a layout, an envelope, a requirement, a status, a timer, a limit, a channel, a gear, an
@@ -121,7 +123,8 @@ def show(name: str) -> None:
     """
     c = catalogue()
     if name in c.packet:
-        click.echo(_show_packet(c, c.packet[name]))
+        packet = c.packet[name]
+        click.echo(_json(packet_json(c, packet)) if as_json else _show_packet(c, packet))
         return
     tables: list[tuple[str, dict[str, Any]]] = [
         ("requirement", c.requirement), ("status", c.status), ("timer", c.timer), ("enumeration", c.choices),
@@ -131,10 +134,18 @@ def show(name: str) -> None:
     ]  # fmt: skip
     for kind, table in tables:
         if name in table:
-            text = msgspec.json.format(msgspec.json.encode(table[name]), indent=2).decode()
-            click.echo(f"{kind} {name}\n{text}")
+            if as_json:
+                click.echo(_json(table[name]))
+            elif kind == "machine":
+                click.echo(machine_table.text(table[name]))
+            else:
+                click.echo(f"{kind} {name}\n{_json(table[name])}")
             return
     raise click.UsageError(f"Nothing in the catalogue is called {name!r}; `opalink spec list TABLE` shows the names.")
+
+
+def _json(entry: object) -> str:
+    return msgspec.json.format(msgspec.json.encode(entry), indent=2).decode()
 
 
 def _show_packet(c: ir.Catalogue, p: ir.Packet) -> str:

@@ -117,6 +117,7 @@ GUARDS: Final[dict[str, dict[str, Guard]]] = {
         "supported": _YES,
         "disturbs": _NO,
         "gear_left": _NO,
+        "gear_above": _NO,
         "keep_config": Exact("arg == 1"),
         "target_l0": Exact("arg == 0"),
         "target_l1": Exact("arg == 1"),
@@ -140,6 +141,7 @@ GUARDS: Final[dict[str, dict[str, Guard]]] = {
         "latched": Exact("arg == 1"),
         "soft_reset_tried": Exact("my_soft"),
         "contracts": Exact("true"),
+        "in_session": Exact("my_known"),
         "told_to_wait": Exact("status == S_PWR_WAIT"),
         "backing_off": Exact("my_POWER_tRequestAfterWait != 0"),
         "offers_newer": Exact("my_newer"),
@@ -183,6 +185,7 @@ GUARDS: Final[dict[str, dict[str, Guard]]] = {
         "previous_bootable": _YES,
         "trust_open": _NO,
         "trust_rejected": _NO,
+        "unsaid": Exact("my_unsaid"),
         "within_image": _YES,
         "auth_done": _YES,
         "image_staged": Exact("arg == module_FIRMWARE_STAGED"),
@@ -243,6 +246,7 @@ GUARDS: Final[dict[str, dict[str, Guard]]] = {
         "trigger_room": _YES,
         **{f"says_{s.lower()}": Exact(f"arg == my_TIME_{s}") for s in ("FREE", "ACQUIRE", "LOCKED", "HOLDOVER")},
     },
+    "POWER.module": {"no_contract": Exact("my_contract == 0 || my_unsure")},
     # What a phone can spare is no message's: the world says it.
     "POWER.phone": {
         "budget_covers": Exact("my_contract <= my_spare", on={"supply_ready": "my_pending <= my_spare"}),
@@ -261,7 +265,7 @@ GUARDS: Final[dict[str, dict[str, Guard]]] = {
 # ── Effects: by machine ──────────────────────────────────────────────────────────────────────────────
 
 _PLACE = Skip("where a module's memory or meters stand no property asks")
-_BELOW = Skip("what moves bits is not modelled: training succeeds or does not")
+_BELOW = Skip("what moves bits is modelled where sides train by themselves, and by that model")
 _LATER = Skip("in a model a request is answered at once or never")
 _TOLD_USER = Skip("what a user is told no property asks")
 
@@ -296,12 +300,14 @@ EFFECTS: Final[dict[str, dict[str, Effect]]] = {
     "POWER": {
         "keep_offers": Exact("my_offers = arg; my_newer = 1"),
         "lengthen_wait": Skip("ticks order timers and do not measure them"),
-        "take_contract": Exact("my_contract = arg"),
+        "take_contract": Exact("my_contract = arg; my_unsure = 0"),
+        "doubt": Exact("my_unsure = 1"),
+        "fall_back": Exact("my_contract = 0; my_unsure = 0"),
         "take_budget": Exact("my_budget = arg"),
         "cap_at_p2": Skip("less than the contract is drawn, and no property asks how much less"),
         "drop_contract": Exact(
-            "my_contract = 0; my_pending = 0; my_budget = 3; my_offers = 0; my_newer = 0; my_supplying = 0; "
-            "forget my PWR_REQUEST"
+            "my_contract = 0; my_unsure = 0; my_pending = 0; my_budget = 3; my_offers = 0; my_newer = 0; "
+            "my_supplying = 0; forget my PWR_REQUEST"
         ),
         "say_why": _PLACE,
         "set_supply": Exact("my_pending = arg & 3; my_supplying = 1"),
@@ -379,7 +385,7 @@ FILLS: Final[dict[str, Fill]] = {
     "HELLO": Fill("(my_session -> my_nonce : 0)", note="my_trusted = 0"),
     "EJECT": Fill("0", on={"fetched": "1", "keep": "2"}),
     "RESET": Fill("my_wish"),
-    "TRAIN_REQ": Fill(note="my_peer_locked = 0"),
+    "TRAIN_REQ": Fill("my_tried"),
     "TRAIN_STATUS": Fill("(my_LINK == my_LINK_NEGOTIATE)"),
     "PWR_SOURCE_CAPS": Fill(
         "my_sent_offer | (my_gen << 2)",
@@ -392,7 +398,7 @@ FILLS: Final[dict[str, Fill]] = {
     "PWR_FAULT": Fill("1"),
     "SPDM": Fill("my_step"),
     "TRUST_POLICY": Fill("0", to={"GENUINE": "1", "MEASURED": "2", "REJECTED": "3"}),
-    "FW_STATUS": Fill("my_FIRMWARE"),
+    "FW_STATUS": Fill("my_FIRMWARE", note="my_unsaid = (my_known != 1)"),
     "FW_CONTROL": Fill("my_wish"),
     "STREAM_CONTROL": Fill("my_wish"),
     "FLUSH": Fill("12"),

@@ -64,7 +64,6 @@ _ALWAYS: Final = (
     link.LASER_SAFETY,
     link.COUNTERS_GET,
     management.STATE_GET,
-    KEEPALIVE,
     management.PENDING,
     management.CANCEL,
     FAULT_EVENT,
@@ -84,7 +83,7 @@ _EVERYTHING: Final = (
 )
 # LINK_EVENT is there because the link comes up before the session does.
 _RESUMING: Final = (BEACON, TRAIN_REQ, TRAIN_STATUS, LINK_PARAMS, LINK_EVENT, HELLO, VC_RESYNC, *_ALWAYS)
-_LEAVING: Final = (EJECT, link.GROUP, frame.GROUP, capture.FLUSH, power.GROUP, *_ALWAYS)
+_LEAVING: Final = (EJECT, KEEPALIVE, link.GROUP, frame.GROUP, capture.FLUSH, power.GROUP, *_ALWAYS)
 
 # ── Rules ────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -145,6 +144,7 @@ _COUNTS = _must(
     "A side MUST give `seq` 1 in the first KEEPALIVE that it sends since it started, and one more in each further one.",
     packet=KEEPALIVE,
 )
+_TOLD = _must(17, "A side whose KEEPALIVE is refused MUST take the link as lost.", packet=KEEPALIVE)
 
 # ── Words of both machines ───────────────────────────────────────────────────────────────────────────
 
@@ -196,8 +196,10 @@ def _keeping(*waiting: str) -> tuple[Row, ...]:
         # Each side sees to it that the other hears something, whatever it is.
         on(_LIVE, local("sent"), do=[start("tKeepAlive")]),
         on(_LIVE, local("heard"), do=[start("tKeepAliveLoss")]),
-        on(_LIVE, expired("tKeepAlive"), do=[send(KEEPALIVE, "request")], req=(_COUNTS,)),
+        on(_LIVE, expired("tKeepAlive"), when="in_session", do=[send(KEEPALIVE, "request")], req=(_COUNTS,)),
         on(_LIVE, expired("tKeepAliveLoss"), when="in_session", do=_lose, to="LINK_LOST"),
+        # The peer is alive and in no session: without this, two sides that disagree would wait for ever.
+        on(_LIVE, rx(KEEPALIVE, "error"), when="in_session", do=_lose, to="LINK_LOST", req=(_TOLD,)),
         # Light that goes by agreement is not lost. What was lost is sought again an interval later, never at once: two
         # sides that cannot train would else beacon without end.
         on(_LIVE, line("light_off"), when=("in_session", "!asleep"), do=_lose, to="LINK_LOST"),
@@ -303,8 +305,7 @@ ATTACH_MODULE: Final = machine(
         on("BEACON", line("light_on"), to="HELLO"),
         on("HELLO", line("light_off"), do=[_seek], to="BEACON"),
         on("HELLO", local("link_down"), do=[_seek], to="BEACON"),
-        # The session. One refused changes nothing. Who was let go and is greeted again is wanted again.
-        on("DETACHING", _hello, when="in_session", do=[answer(BAD_STATE)]),
+        # The session. One refused changes nothing. Who is to be let go and is greeted again is wanted again.
         on("DETACHING", rx(BEACON, "event"), when="!in_session", do=_beacon, to="BEACON"),
         on(_GREETABLE, _hello, when="!version_common", do=[answer(BAD_VERSION)], req=("R-MGT-002", _UNTOUCHED)),
         on(
@@ -339,6 +340,9 @@ ATTACH_MODULE: Final = machine(
         *_keeping("BEACON", "HELLO"),
         on("LINK_LOST", expired("tHoldover"), when="light_seen", do=_close, to="HELLO", req=(_GONE,)),
         on("LINK_LOST", expired("tHoldover"), do=[*_close, *_beacon], to="BEACON", req=(_GONE,)),
+        on(_READY, rx(KEEPALIVE, "request"), do=[answer(OK)]),
+        on("DETACHING", rx(KEEPALIVE, "request"), when="in_session", do=[answer(OK)]),
+        on("DETACHING", rx(KEEPALIVE, "request"), do=[answer(BAD_STATE)]),
         # Removal that was announced.
         on(_READY, _eject, when="phase_prepare", do=[answer(OK), signal("detaching")], to="DETACHING", req=(_QUIET,)),
         on(_READY, _eject, do=[answer(BAD_STATE)]),
@@ -514,7 +518,8 @@ ATTACH_PHONE: Final = machine(
             do=[do("keep_session"), *_alive, signal("session_resumed"), signal("session_open")],
             to="READY_BASIC",
         ),
-        on("LINK_LOST", _refused, when="session_unknown", do=[*_close, *_greet], to="HELLO"),
+        on("LINK_LOST", _refused, when=("session_unknown", "lane_up"), do=[*_close, *_greet], to="HELLO"),
+        on("LINK_LOST", _refused, when="session_unknown", do=[*_close, *_beacon, start("tKeepAliveLoss")], to="TRAIN"),
         *_keeping("TRAIN"),
         on("LINK_LOST", expired("tHoldover"), when="lane_up", do=[*_close, *_greet], to="HELLO"),
         on("LINK_LOST", expired("tHoldover"), do=[*_close, *_beacon, start("tKeepAliveLoss")], to="TRAIN"),

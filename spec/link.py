@@ -595,3 +595,17 @@ _must(
     23, "A side MUST keep its light within the laser class that its BEACON names.",
     test=Testability.INSPECT, needs=_LASER, reason="An optical power meter decides, not a packet.",
 )  # fmt: skip
+_must(
+    63, "The phone MUST ask for a lower gear of the downlink, if both sides have one, once its bit error ratio before "
+    "correction has stayed above 5e-4 for 20 ms.",
+    role=_PHONE, packet=RETRAIN_REQ,
+)  # fmt: skip
+_must(
+    64, "The phone MUST NOT ask for a higher gear of the downlink within 1 s of the last change of it.",
+    role=_PHONE, kind=Kind.TIMING, test=_SEEN, packet=RETRAIN_REQ,
+)  # fmt: skip
+_must(
+    65, "The phone MUST wait twice as long before it asks again for a gear of the downlink that it gave up for errors "
+    "within 10 s of asking for it, up to 64 s.",
+    role=_PHONE, kind=Kind.TIMING, packet=RETRAIN_REQ,
+)  # fmt: skip

@@ -314,8 +314,20 @@ LINK_PHONE: Final = machine(
     states=_STATES,
     choices=_CHOICES,
     lines=_LINES,
-    locals=(*_LOCALS, *terms(session_resumed="A session that a lost link interrupted goes on.")),
-    guards=(*_GUARDS, *terms(peer_locked="The last TRAIN_STATUS of this training, be it the event, says LOCKED.")),
+    locals=(
+        *_LOCALS,
+        *terms(
+            session_resumed="A session that a lost link interrupted goes on.",
+            clearing="Errors are so few that a higher gear of the downlink would bear them.",
+        ),
+    ),
+    guards=(
+        *_GUARDS,
+        *terms(
+            peer_locked="The last TRAIN_STATUS since the laser came on, be it the event, says LOCKED.",
+            gear_above="Both sides have a higher gear of the downlink.",
+        ),
+    ),
     effects=(
         *_EFFECTS,
         *terms(
@@ -341,6 +353,7 @@ LINK_PHONE: Final = machine(
         on("RECOVERY", local("relocked"), do=[_resync], req=("R-LNK-017",)),
         on("RECOVERY", rx(VC_RESYNC, "response"), do=[do("resync"), *_up], to="L0"),
         on(("RECOVERY", "L0"), rx(VC_RESYNC, "error"), do=_train, to="TRAIN_CDR"),
+        on("L0", local("clearing"), when="gear_above", do=[send(RETRAIN_REQ, "request")], req=("R-LNK-064",)),
         on("L0", local("session_resumed"), when="!trained_below", do=[_resync], req=("R-LNK-017",)),
         on("L0", rx(VC_RESYNC, "response"), do=[do("resync")]),
     ),

@@ -686,8 +686,18 @@ _module_must(
 )
 _module_must(14, "The module MUST raise `generation` by one with each DESC_CHANGED.", test=_SEEN, packet=DESC_CHANGED)
 _module_must(15, "The module MUST send DESC_CHANGED when an object's bytes change in a session.", packet=DESC_CHANGED)
-_module_must(16, "The module MUST send STACK_REPORT once each session begins.", packet=STACK_REPORT)
-_module_must(17, "The module MUST send STACK_REPORT when its stack changes.", packet=STACK_REPORT)
+_module_must(
+    16,
+    "The module MUST send STACK_REPORT within tReport of a session's opening.",
+    kind=Kind.TIMING,
+    packet=STACK_REPORT,
+)
+_module_must(
+    17,
+    "The module MUST send STACK_REPORT within tReport of a change of its stack.",
+    kind=Kind.TIMING,
+    packet=STACK_REPORT,
+)
 
 _module_must(20, "The module MUST describe its properties in rising order of their tags.", packet=PROP_DESC)
 _module_must(21, "The module MUST describe at least one property where there is one from `first` on.", packet=PROP_DESC)
@@ -733,7 +743,10 @@ _must(32, "A side MUST answer every request that it has sent PENDING for.", test
 _must(33, "A side MUST answer a request that CANCEL has ended with CANCELLED.", packet=CANCEL)
 _must(34, "A side MUST answer CANCEL of a transaction that is not open with LATE.", packet=CANCEL)
 _module_must(
-    35, "The module MUST send READY when a part on whose account it answered BUSY can be asked again.", packet=READY
+    35,
+    "The module MUST send READY within tReport once a part on whose account it answered BUSY can be asked again.",
+    kind=Kind.TIMING,
+    packet=READY,
 )
 _must(
     36,
@@ -762,10 +775,11 @@ _module_must(42, "The module MUST report the states in which its machines are wh
 _module_must(43, "The module MUST NOT change `entered` while a machine stays in its state.", packet=STATE_GET)
 _module_must(44, "The module MUST report every request of the phone's that it has not answered.", packet=STATE_GET)
 _must(45, "A side MUST answer VENDOR of a vendor or type that it does not know with NO_SUCH_ID.", packet=VENDOR)
-_must(46, "A side MUST send SEAT_STATUS once each session begins.", packet=SEAT_STATUS)
+_must(46, "A side MUST send SEAT_STATUS within tReport of a session's opening.", kind=Kind.TIMING, packet=SEAT_STATUS)
 _must(
     47,
-    "A side MUST send SEAT_STATUS when its quality differs by 10 or more from the last one sent.",
+    "A side MUST send SEAT_STATUS within tReport once its quality differs by 10 or more from the last one sent.",
+    kind=Kind.TIMING,
     packet=SEAT_STATUS,
 )
 _module_must(48, "The module MUST answer HELLO within tHello.", kind=Kind.TIMING, packet=HELLO)

@@ -1,9 +1,11 @@
 """Attaching and light: what must hold from contact to session, and of the laser.
 
-Plan: contacts and light · attach · light.
+Plan: contacts and light · attach · light · both together · without a laser.
 """
 
 from typing import Final
+
+from msgspec import structs
 
 from opalink.spec.model_form import BOTH, MODULE, PHONE, Bound, Happening, Invariant, Model
 
@@ -235,4 +237,115 @@ LIGHT: Final = Model(
             ("R-LNK-008", "R-LNK-009"),
         ),
     ),
+)
+
+# ── Both together ────────────────────────────────────────────────────────────────────────────────────
+
+
+def _of(model: Model, *names: str) -> tuple[Happening, ...]:
+    """What of a name happens in another model."""
+    return tuple(h for h in model.world if h.name in names)
+
+
+DARK: Final = structs.replace(
+    ATTACH,
+    name="attach-dark",
+    doc=ATTACH.doc + " A side may notice what changes around it only after it has taken the next packet: HELLO may be "
+    "answered in the dark.",
+    prompt=False,
+)
+
+_LIT: Final = "my_LINK == my_LINK_L0 && its_LINK == its_LINK_L0 && path"
+
+ATTACH_LIGHT: Final = Model(
+    "attach-light",
+    "From contact to session and back with light as the link machines keep it: BEACON is what the attach machines "
+    "send, and may be lost.",
+    machines=("ATTACH.phone", "ATTACH.module", "LINK.phone", "LINK.module"),
+    storm=2,
+    words=LIGHT.words,
+    ours={"contact": 0, "path": 0, "seat": 0, "supply": 0},
+    mine={
+        name: first
+        for name, first in (ATTACH.mine | LIGHT.mine).items()
+        if name not in ("seeking", "wish", "beaconed", "first")
+    },
+    lasting=ATTACH.lasting,
+    laser=_LIT,
+    sideband=ATTACH.sideband,
+    world=(
+        Happening("the module snaps on", "!contact", "contact = 1; path = 1; seat = 1"),
+        Happening("the module is taken off", "contact", "contact = 0; path = 0; seat = 0"),
+        Happening("sees its contacts close", "contact && !my_on", "my_on = 1; raise my.power_on", "at once", PHONE),
+        Happening(
+            "sees its contacts open",
+            "!contact && my_on",
+            "my_on = 0; my_proven = 0; my_light = 0; raise my.power_off",
+            "at once",
+            PHONE,
+        ),
+        *_of(ATTACH, "has power", "has no power"),
+        *_PATH,
+        *_of(LIGHT, "the magnets let go", "the magnets hold again", "sees light", "sees no light"),
+        *_of(LIGHT, "finds its lock again"),
+        *(
+            Happening(h.name, h.when.replace("my_on && ", on), h.do, "at once", side)
+            for h in _of(LIGHT, "feels its seat", "feels no seat")
+            # The magnets' field a phone feels without a module's power.
+            for side, on in ((PHONE, ""), (MODULE, "my_on && "))
+        ),
+        Happening(
+            "has judged the module",
+            f"my_authing && my_ATTACH == my_ATTACH_READY_BASIC && {_LIT}",
+            "my_authing = 0; my_trusted = 1; send my.TRUST_POLICY event; raise my.auth_finished",
+            "must",
+            PHONE,
+        ),
+    ),
+    common=(
+        "(!contact && phone_ATTACH == phone_ATTACH_DETACHED && module_ATTACH == module_ATTACH_DETACHED && "
+        "module_LINK == module_LINK_L3_OFF) || (contact && (phone_ATTACH == phone_ATTACH_FAULT || ("
+        "phone_ATTACH == phone_ATTACH_READY_FULL && module_ATTACH == module_ATTACH_READY_FULL && "
+        "phone_nonce == module_nonce && phone_LINK == phone_LINK_L0 && module_LINK == module_LINK_L0)))"
+    ),
+    properties=LIGHT.properties,
+    tidy=ATTACH.tidy,
+)
+
+# ── Without a laser ──────────────────────────────────────────────────────────────────────────────────
+
+SIDEBAND: Final = Model(
+    "attach-sideband",
+    "From contact to session and back for a module that has no laser, on a sideband that loses.",
+    machines=("ATTACH.phone", "ATTACH.module"),
+    words={
+        "has_laser": "false",
+        "lane_up": "true",
+        "light_seen": "false",
+        "asleep": "false",
+        "offers_security": "false",
+        "trust_settled": "true",
+    },
+    ours={"contact": 0, "supply": 0},
+    mine={name: first for name, first in ATTACH.mine.items() if name not in ("seeking", "light")},
+    lasting=ATTACH.lasting,
+    sideband=ATTACH.sideband,
+    world=(
+        Happening("the module snaps on", "!contact", "contact = 1"),
+        Happening("the module is taken off", "contact", "contact = 0"),
+        Happening("sees its contacts close", "contact && !my_on", "my_on = 1; raise my.power_on", "at once", PHONE),
+        Happening("sees its contacts open", "!contact && my_on", "my_on = 0; raise my.power_off", "at once", PHONE),
+        *_of(ATTACH, "has power", "has no power", "wants the module off", "wants to keep it", "has all that it wants"),
+        *_of(ATTACH, "resets the protocol", "resets the link", "resets the module", "fails"),
+        Happening(
+            "asks for no proof",
+            "my_authing && my_ATTACH == my_ATTACH_READY_BASIC",
+            "my_authing = 0; my_trusted = 1; raise my.auth_finished",
+            "must",
+            PHONE,
+        ),
+    ),
+    common=ATTACH.common,
+    properties=ATTACH.properties,
+    tidy=ATTACH.tidy,
 )

@@ -69,6 +69,7 @@ class Model(Record, frozen=True):
     lasting: tuple[str, ...] = ()  # of `mine`, what a loss of power does not reset
     ours: dict[str, int] = field(default_factory=dict)
     words: dict[str, str] = field(default_factory=dict)  # guards that this model decides in a way of its own
+    effects: dict[str, str] = field(default_factory=dict)  # and effects that are something else to it
     signals: dict[str, str] = field(default_factory=dict)  # what a signal is to the world that stands for its hearer
     laser: str = "false"
     sideband: str = "false"

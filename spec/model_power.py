@@ -1,9 +1,11 @@
 """Power: what must hold of offers, contracts and resets.
 
-Plan: power.
+Plan: power · on the sideband.
 """
 
 from typing import Final
+
+from msgspec import structs
 
 from opalink.spec.model_form import BOTH, MODULE, PHONE, Happening, Invariant, Model
 
@@ -25,6 +27,7 @@ POWER: Final = Model(
         "sent_offer": 0,
         "gen": 0,
         "contract": 0,
+        "unsure": 0,
         "pending": 0,
         "supplying": 0,
         "budget": 3,
@@ -91,9 +94,8 @@ POWER: Final = Model(
         "((phone_POWER == phone_POWER_CONTRACT || phone_POWER == phone_POWER_LIMITED) && "
         "(module_POWER == module_POWER_CONTRACT || module_POWER == module_POWER_LIMITED) && "
         "phone_contract == module_contract) || "
-        # On boot power: asked and refused; or the offers were lost, and nobody repeats them.
+        # On boot power: asked and refused.
         "(module_contract == 0 && module_POWER == module_POWER_CAPS_SEEN) || "
-        "(module_contract == 0 && module_POWER == module_POWER_BOOT) || "
         "phone_POWER == phone_POWER_FAULT || module_POWER == module_POWER_FAULT))"
     ),
     properties=(
@@ -111,4 +113,17 @@ POWER: Final = Model(
             settled=True,
         ),
     ),
+)
+
+# ── On the sideband ──────────────────────────────────────────────────────────────────────────────────
+
+POWER_SIDEBAND: Final = structs.replace(
+    POWER,
+    name="power-sideband",
+    doc=POWER.doc + " Everything travels on the sideband, where it may be lost; how long the sides then differ, timers "
+    "say, and what may be drawn meanwhile is not judged.",
+    kept=False,
+    laser="false",
+    sideband="my_known",
+    properties=(),
 )

@@ -49,7 +49,7 @@ FIRMWARE: Final = Model(
     machines=("FIRMWARE.phone", "FIRMWARE.module"),
     kept=True,
     ours={"session": 0},
-    mine={"known": 0, "image": 0, "checking": 0, "writing": 0, "runs": 2, "wish": 0},
+    mine={"known": 0, "image": 0, "checking": 0, "writing": 0, "runs": 2, "wish": 0, "unsaid": 0},
     laser="my_known == 1",
     world=(
         *SESSION,
@@ -80,21 +80,21 @@ FIRMWARE: Final = Model(
         ),
         Happening(
             "has checked the image: good",
-            "my_checking && my_known == 1",
+            "my_checking",
             "my_checking = 0; my_image = GOOD; raise my.image_good",
             "must",
             MODULE,
         ),
         Happening(
             "has checked the image: bad",
-            "my_checking && my_known == 1",
+            "my_checking",
             "my_checking = 0; raise my.image_bad",
             "never",
             MODULE,
         ),
         Happening(
             "has written the image",
-            "my_writing && my_known == 1",
+            "my_writing",
             "my_writing = 0; raise my.image_written",
             "must",
             MODULE,

@@ -34,7 +34,7 @@ WAITING: Final = (
     Happening(
         "sees the session go on",
         "session == 1 && my_known == 2",
-        "my_known = 1; raise my.session_resumed",
+        "my_known = 1; raise my.session_resumed; raise my.session_open",
         "at once",
         BOTH,
     ),

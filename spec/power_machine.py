@@ -145,7 +145,13 @@ _PROMPT_BUDGET = _must(
     kind=_TIMING,
     packet=PWR_BUDGET,
 )
-_MEASURED = _must(30, "A sink MUST send PWR_STATUS when a contract begins to hold.", role=_SINK, packet=PWR_STATUS)
+_MEASURED = _must(
+    30,
+    "A sink MUST send PWR_STATUS within tReport of the PWR_READY with which a contract begins to hold.",
+    role=_SINK,
+    kind=_TIMING,
+    packet=PWR_STATUS,
+)
 _TOO_LOW = _must(
     31, "The module MUST answer a PWR_BUDGET below its `min_ready` with RANGE_LIMIT.", role=_MODULE, packet=PWR_BUDGET
 )
@@ -161,6 +167,24 @@ _FORGOTTEN = _must(
     packet=PWR_RESET,
 )
 
+_NO_OFFERS = _must(
+    36,
+    "The module MUST send a soft PWR_RESET whenever it has waited tSinkWaitCaps in a session for offers.",
+    role=_MODULE,
+    needs=("CONTRACT",),
+    kind=_TIMING,
+    packet=PWR_RESET,
+    source="tTypeCSinkWaitCap of USB Power Delivery; there it ends in a hard reset.",
+)
+_DOUBT = _must(
+    37,
+    "The module MUST NOT draw more than class P0 allows once a PWR_REQUEST is refused, if one before it went "
+    "unanswered and no PWR_READY has come since.",
+    role=_MODULE,
+    needs=("CONTRACT",),
+    packet=PWR_REQUEST,
+)
+
 # ── Words of both machines ───────────────────────────────────────────────────────────────────────────
 
 _LINES = terms(
@@ -172,7 +196,7 @@ _LOCALS = terms(
     power_fault="This side has met a fault that latches.",
 )
 _GUARDS = terms(
-    no_contract="No contract holds.",
+    no_contract="No contract is known to hold: there is none, or `doubt` has come since it was taken.",
     budget_covers="The contract's power is no more than the budget, or there is none. A contract or a budget that the "
     "event itself brings counts; in the phone the budget is what can be spared now.",
     hard="`level` is HARD.",
@@ -202,6 +226,7 @@ _ask: list[Action] = [send(PWR_REQUEST, "request"), start("tSenderResponse")]
 _wait: list[Action] = [start("tRequestAfterWait"), do("lengthen_wait")]
 _agree: list[Action] = [do("take_contract"), send(PWR_STATUS)]
 _clear: list[Action] = [do("drop_contract")]
+_await: Action = start("tSinkWaitCaps")
 _cut: list[Action] = [*_clear, send(PWR_RESET), start("tPwrHardReset")]
 
 POWER_MODULE: Final = machine(
@@ -225,6 +250,7 @@ POWER_MODULE: Final = machine(
         *_GUARDS,
         *terms(
             contracts="The module has the feature CONTRACT.",
+            in_session="A session is held.",
             told_to_wait="The status is PWR_WAIT or BUSY.",
             backing_off="tRequestAfterWait runs.",
             offers_newer="Offers have come since the last PWR_REQUEST was sent.",
@@ -243,6 +269,8 @@ POWER_MODULE: Final = machine(
             take_contract="Draws up to `limit` from now on, or up to the budget in force where that is less.",
             take_budget="Keeps the budget in place of the one before; draws no more than it once `grace` is over.",
             cap_at_p2="Draws no more than class P2 allows until a PWR_REQUEST sent from now on has led to PWR_READY.",
+            doubt="Notes that the source may have accepted a request whose answer is not known.",
+            fall_back="Draws no more than class P0 allows; forgets the contract, and neither offers nor budget.",
             drop_contract="Draws no more than class P0 allows; forgets contract, offers and budget.",
         ),
         *MODULE_EFFECTS,
@@ -252,9 +280,11 @@ POWER_MODULE: Final = machine(
     rows=(
         on("OFF", line("power_on"), to="BOOT", req=(_BOOT_POWER,)),
         on((*_POWERED, "HARD_RESET", "FAULT"), line("power_off"), do=_clear, to="OFF"),
+        on("BOOT", local("session_open"), when="contracts", do=[do("cap_at_p2"), _await], req=(_RESUMED,)),
         on(_POWERED, local("session_open"), do=[do("cap_at_p2")], req=(_RESUMED,)),
         on(_POWERED, local("session_closed"), do=_clear, to="BOOT", req=(_BOOT_POWER,)),
-        # Asking.
+        # Asking. Offers that were lost, or came when a reset was under way, are asked for.
+        on("BOOT", expired("tSinkWaitCaps"), when="in_session", do=[send(PWR_RESET), _await], req=(_NO_OFFERS,)),
         on("BOOT", _OFFERS, when="contracts", do=[do("keep_offers"), *_ask], to="REQUESTED", req=(_GENERATION,)),
         on(_ASKABLE, _OFFERS, when="backing_off", do=[do("keep_offers")], req=(_BACK_OFF,)),
         on((*_ASKABLE, "SOFT_RESET"), _OFFERS, do=[do("keep_offers"), *_ask], to="REQUESTED", req=(_GENERATION,)),
@@ -262,7 +292,15 @@ POWER_MODULE: Final = machine(
         on(_ASKABLE, expired("tRequestAfterWait"), do=_ask, to="REQUESTED", req=(_BACK_OFF,)),
         # The answer.
         on("REQUESTED", _GRANTED, do=[start("tPwrTransition", "max")], to="TRANSITION"),
-        on("REQUESTED", _REFUSED, when=("told_to_wait", "no_contract"), do=_wait, to="CAPS_SEEN", req=(_BACK_OFF,)),
+        # Which contract holds at the source is not known where an answer was lost: none is taken to hold.
+        on(
+            "REQUESTED",
+            _REFUSED,
+            when=("told_to_wait", "no_contract"),
+            do=[do("fall_back"), *_wait],
+            to="CAPS_SEEN",
+            req=(_BACK_OFF, _DOUBT),
+        ),
         on(
             "REQUESTED",
             _REFUSED,
@@ -272,8 +310,22 @@ POWER_MODULE: Final = machine(
             req=(_KEPT,),
         ),
         on("REQUESTED", _REFUSED, when="told_to_wait", do=_wait, to="LIMITED", req=(_KEPT,)),
+        on(
+            "REQUESTED",
+            _REFUSED,
+            when=("!told_to_wait", "offers_newer", "no_contract"),
+            do=[do("fall_back"), *_ask],
+            req=(_GENERATION, _DOUBT),
+        ),
         on("REQUESTED", _REFUSED, when=("!told_to_wait", "offers_newer"), do=_ask, req=(_GENERATION,)),
-        on("REQUESTED", _REFUSED, when=("!told_to_wait", "!offers_newer", "no_contract"), to="CAPS_SEEN"),
+        on(
+            "REQUESTED",
+            _REFUSED,
+            when=("!told_to_wait", "!offers_newer", "no_contract"),
+            do=[do("fall_back")],
+            to="CAPS_SEEN",
+            req=(_DOUBT,),
+        ),
         on(
             "REQUESTED",
             _REFUSED,
@@ -286,7 +338,7 @@ POWER_MODULE: Final = machine(
         on(
             "REQUESTED",
             expired("tSenderResponse"),
-            do=[send(PWR_RESET), start("tSenderResponse")],
+            do=[do("doubt"), send(PWR_RESET), start("tSenderResponse")],
             to="SOFT_RESET",
             req=(_FORGOTTEN,),
         ),
@@ -313,11 +365,11 @@ POWER_MODULE: Final = machine(
         on(
             ("REQUESTED", "TRANSITION"),
             _RESET,
-            do=[start("tSenderResponse")],
+            do=[do("doubt"), start("tSenderResponse")],
             to="SOFT_RESET",
             req=(_FORGOTTEN,),
         ),
-        on("HARD_RESET", expired("tPwrHardReset"), to="BOOT"),
+        on("HARD_RESET", expired("tPwrHardReset"), do=[_await], to="BOOT"),
         on(_POWERED, local("power_fault"), do=[*_clear, send(PWR_FAULT)], to="FAULT", req=(_LATCHED,)),
         on(_POWERED, _FAULT, when="latched", do=_clear, to="FAULT", req=(_LATCHED,)),
         *MODULE_ROWS,

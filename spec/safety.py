@@ -28,65 +28,33 @@ What was simplified, for every model; what each leaves out beside that, its doc 
 
 The models stand by concern in `model_*`; `opalink spec model` explores them.
 
-Plan: what holds · what does not hold.
+Plan: the models.
 """
 
 from typing import Final
 
-from msgspec import structs
-
-from opalink.spec.model_attach import ATTACH, LIGHT
+from opalink.spec.model_attach import ATTACH, ATTACH_LIGHT, DARK, LIGHT, SIDEBAND
 from opalink.spec.model_camera import CAPTURE, FOCUS, FRAME, TIME
-from opalink.spec.model_form import MODULE, Happening, Model
-from opalink.spec.model_power import POWER
+from opalink.spec.model_link import TRAINING
+from opalink.spec.model_power import POWER, POWER_SIDEBAND
 from opalink.spec.model_security import AUTH, FIRMWARE
 
-# ── What holds ─────────────────────────────────────────────────────────────────────────────────────
+# ── The models ────────────────────────────────────────────────────────────────────────────────────
 
-MODELS: Final = (ATTACH, LIGHT, POWER, CAPTURE, FRAME, FOCUS, TIME, AUTH, FIRMWARE)
-"""Every machine is in one of them."""
-
-# ── What does not hold ─────────────────────────────────────────────────────────────────────────────
-# Each is a model as above, asked for more than the tables give. One that holds is to be taken up above.
-
-
-def _asked(model: Model, name: str, doc: str, *, never: str = "", **changes: object) -> Model:
-    """A variation of a model; `never` is a part of its `common` that is not accepted."""
-    common = model.common.replace(never, "false") if never else model.common
-    assert not never or common != model.common, never
-    return structs.replace(model, name=name, doc=doc, common=common, **changes)
-
-
-OPEN: Final = (
-    _asked(
-        ATTACH,
-        "attach-dark",
-        "A side that has not yet noticed that the light is gone answers HELLO on the sideband, and the phone is "
-        "ready in the dark: `light_off` was before, and KEEPALIVE is answered without a session.",
-        prompt=False,
-    ),
-    _asked(
-        LIGHT,
-        "light-proof",
-        "The phone's BEACON is lost: the phone, with its own proof, is in L0 and beacons no more; the module has none.",
-        kept=False,
-    ),
-    _asked(
-        POWER,
-        "power-offers",
-        "A hard reset of the module's that the phone does not hear leaves the module in BOOT: nobody repeats the "
-        "offers.",
-        never="(module_contract == 0 && module_POWER == module_POWER_BOOT)",
-    ),
-    _asked(
-        FIRMWARE,
-        "firmware-unheard",
-        "An image is written while the link is lost: FW_STATUS is not sent, nor again once the session goes on, and "
-        "the phone serves for ever.",
-        world=(
-            *(h for h in FIRMWARE.world if h.name != "has written the image"),
-            Happening("has written the image", "my_writing", "my_writing = 0; raise my.image_written", "must", MODULE),
-        ),
-    ),
+MODELS: Final = (
+    ATTACH,
+    DARK,
+    ATTACH_LIGHT,
+    SIDEBAND,
+    LIGHT,
+    TRAINING,
+    POWER,
+    POWER_SIDEBAND,
+    CAPTURE,
+    FRAME,
+    FOCUS,
+    TIME,
+    AUTH,
+    FIRMWARE,
 )
-"""Known findings."""
+"""Every machine is in one of them."""

@@ -295,3 +295,18 @@ _module_must(
     test=_PASSIVE,
     packet=FW_PULL,
 )
+_module_must(
+    18,
+    "The module MUST say with FW_STATUS when a session opens what became of an update while none could be told.",
+    packet=FW_STATUS,
+)
+_module_must(
+    19,
+    "The module MUST answer FW_BEGIN with TOO_LARGE where the image exceeds the limit firmware_bytes or its room.",
+    packet=FW_BEGIN,
+)
+_module_must(
+    20,
+    "The module MUST answer a FW_CONTROL that is no abort with AUTH_FAILED while its level is REJECTED.",
+    packet=FW_CONTROL,
+)

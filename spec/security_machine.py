@@ -200,7 +200,7 @@ FIRMWARE_MODULE: Final = machine(
     ),
     lines=_LINES,
     locals=(
-        *_SESSION[1:],
+        *_SESSION,
         *terms(
             session_resumed="A session that a lost link interrupted goes on.",
             reboot="This side starts anew, as after a loss of power.",
@@ -224,10 +224,12 @@ FIRMWARE_MODULE: Final = machine(
         previous_bootable="Every component of the mask has an image that ran before.",
         trust_open="The module has the feature SECURITY, and its level is UNKNOWN.",
         trust_rejected="The level of the last TRUST_POLICY is REJECTED.",
+        unsaid="The last FW_STATUS was due when it could not be sent.",
     ),
     effects=terms(
         FW_PULL="Asks for the bytes from the first one on that the module does not hold.",
-        FW_STATUS="Says where the row leads to, and why if the update was given up.",
+        FW_STATUS="Says where the row leads to, and why if the update was given up; upon `session_open`, what could "
+        "not be said before.",
         open_image="Begins to keep an image.",
         store_block="Keeps the bytes that came.",
         verify_image="Begins to check the image; `image_good` or `image_bad` follows.",
@@ -238,7 +240,7 @@ FIRMWARE_MODULE: Final = machine(
     ),
     rows=(
         on("IDLE", _begin, when="!component_known", do=[answer(FW_WRONG_COMPONENT)]),
-        on("IDLE", _begin, when="!image_fits", do=[answer(TOO_LARGE)]),
+        on("IDLE", _begin, when="!image_fits", do=[answer(TOO_LARGE)], req=("R-SEC-019",)),
         on("IDLE", _begin, when="!version_allowed", do=[answer(FW_ROLLBACK)]),
         on(
             "IDLE",
@@ -257,6 +259,7 @@ FIRMWARE_MODULE: Final = machine(
         on("DOWNLOAD", _block, do=[do("store_block"), do("verify_image"), send(FW_STATUS)], to="VERIFY"),
         on("DOWNLOAD", rx(FW_PULL, "error"), do=_give_up, to="IDLE"),
         on("DOWNLOAD", local("session_resumed"), do=[send(FW_PULL, "request")], req=("R-SEC-014",)),
+        on(("IDLE", *_abortable), local("session_open"), when="unsaid", do=[send(FW_STATUS)], req=("R-SEC-018",)),
         on(
             "VERIFY",
             local("image_bad"),
@@ -266,9 +269,16 @@ FIRMWARE_MODULE: Final = machine(
         ),
         on("VERIFY", local("image_good"), do=[do("write_image"), send(FW_STATUS)], to="APPLY"),
         on("APPLY", local("image_written"), do=[send(FW_STATUS)], to="STAGED"),
+        # Checking and writing go on without a session, in which alone FW_STATUS can be sent.
         on(("IDLE", *_abortable), _control, when="!components_known", do=[answer(NO_SUCH_ID)]),
         on(_abortable, _control, when="op_abort", do=[answer(OK), *_give_up], to="IDLE"),
-        on(("IDLE", "STAGED"), _control, when=("!op_abort", "trust_rejected"), do=[answer(AUTH_FAILED)]),
+        on(
+            ("IDLE", "STAGED"),
+            _control,
+            when=("!op_abort", "trust_rejected"),
+            do=[answer(AUTH_FAILED)],
+            req=("R-SEC-020",),
+        ),
         on(("IDLE", "STAGED"), _control, when=("!op_abort", "trust_open"), do=[answer(NOT_AUTHENTICATED)]),
         on("STAGED", _control, when=("op_activate", "when_now", "!camera_idle"), do=[answer(BAD_STATE)]),
         on(

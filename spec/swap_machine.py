@@ -89,7 +89,7 @@ MODULE_ROWS: Final = given(
     on(("SWAP", "SOURCE_TRANSITION"), expired("tPwrTransition"), do=_cut, to="HARD_RESET"),
     # The way back.
     on(_AS_SOURCE, _SWAP, when="to_phone", do=[answer(OK)]),
-    on(_AS_SOURCE, _SWAP, do=[*_back, answer(OK)], to="BOOT"),
+    on(_AS_SOURCE, _SWAP, do=[*_back, answer(OK), start("tSinkWaitCaps")], to="BOOT", req=("R-PWR-036",)),
     on(_AS_SOURCE, local("session_closed"), do=_back, to="BOOT"),
     on(_AS_SOURCE, line("power_off"), do=_back, to="OFF"),
     on(_AS_SOURCE, _RESET, when="hard", do=[*_back, start("tPwrHardReset")], to="HARD_RESET"),
@@ -123,6 +123,7 @@ PHONE_GUARDS: Final = (
     *_GUARDS,
     *terms(
         answers_to_phone="The PWR_ROLE_SWAP answered has the direction TO_PHONE.",
+        can_supply="Voltage and current are within what the phone can supply.",
         swap_agreed="The phone agrees to the direction, the voltage and the current asked for.",
     ),
 )
@@ -155,6 +156,7 @@ PHONE_ROWS: Final = given(
     on(_SINKING, local("want_supply"), do=[send(PWR_ROLE_SWAP, "request")]),
     on(_SINKING, _SWAPPED, when="!answers_to_phone", do=[*_return, *_offer], to="CAPS_SENT", req=("R-PWR-009",)),
     on(_SINKING, _SWAP, when="to_phone", do=[answer(OK)]),
+    on(_SINKING, _SWAP, when=("!to_phone", "!can_supply"), do=[answer(PWR_MISMATCH)], req=("R-PWR-010",)),
     on(_SINKING, _SWAP, when=("!to_phone", "!swap_agreed"), do=[answer(PWR_REJECT)]),
     on(_SINKING, _SWAP, do=[*_return, answer(OK), *_offer], to="CAPS_SENT", req=("R-PWR-009",)),
     on(_SINKING, local("session_closed"), do=_return, to="BOOT"),

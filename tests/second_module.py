@@ -165,6 +165,8 @@ class MacroTube:
         if packet.txn in self._answers and not packet.rsp and not foreign:
             self._count("DUPLICATES")
             self._send(self._answers[packet.txn])
+        elif packet.rsp and packet.type == opal.PacketType.KEEPALIVE and packet.status and self._session:
+            self._lose()
         elif not packet.rsp:
             before = len(self._out)
             status, body = self._take(packet, fault)
@@ -195,7 +197,8 @@ class MacroTube:
             raise Refused(Status.NOT_SUPPORTED)
         if packet.vc != CHANNELS[packet.type]:
             raise Refused(Status.BAD_VALUE)
-        if TAKES[packet.type] not in STATES["ATTACH"][self._state]:
+        dead = packet.type == opal.PacketType.KEEPALIVE and not self._session
+        if dead or TAKES[packet.type] not in STATES["ATTACH"][self._state]:
             raise Refused(Status.BAD_STATE)
         if isinstance(fault, codec.DecodeError):
             length = fault.fault in {codec.Fault.SHORT, codec.Fault.LONG}
@@ -314,7 +317,10 @@ class MacroTube:
                 beat = opal.Keepalive(self._beats, self._now - self._started)
                 self._send(codec.encode(codec.request(beat, 1 + self._beats % 0xFFFF, t_ns=self._now)))
             case "tKeepAliveLoss" if self._session:
-                self._go("LINK_LOST", "tHoldover", "tLaserRestartInterval", reason=Status.LINK_LOST)
+                self._lose()
+
+    def _lose(self) -> None:
+        self._go("LINK_LOST", "tHoldover", "tLaserRestartInterval", reason=Status.LINK_LOST)
 
     def _beacon(self) -> None:
         self._event(structs.replace(BEACON, nonce=self._nonce))

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from opalink.protocol.channel import Channel, Scenario, ScenarioError, bundled, load, parse
-from opalink.protocol.channel.scenario import EVENTS
+from opalink.protocol.channel.events import EVENTS
 
 OUTAGE = '[[event]]\nkind = "outage"\nat_ms = 1\nfor_ms = 1\n'
 
@@ -26,12 +26,17 @@ def test_a_bundled_scenario_is_whole_and_says_what_it_is(name: str) -> None:
     assert scenario.title
     assert scenario.doc.strip()
     assert scenario.event
-    assert all(event.at_ms < scenario.duration_ms for event in scenario.event)
+    assert all(event.at_ms + max(scenario.shifts_ms, default=0) < scenario.duration_ms for event in scenario.event)
     assert Channel(scenario).light("down", 0).seen
 
 
 def test_the_bundled_scenarios_are_the_ones_that_people_ask_for() -> None:
-    assert bundled() == ["bench-noise", "finger-tap-8k", "knock", "thermal-fade"]
+    asked = {
+        "attach-noise", "bench-noise", "ber-1e-4", "ber-1e-5", "ber-1e-6", "ber-5e-4", "bounce-still",
+        "brown-out-motor", "dark-resume", "finger-tap-8k", "firmware-removed", "knock", "knock-still",
+        "new-descriptor-away", "stale-nonce", "thermal-fade", "thermal-limit",
+    }  # fmt: skip
+    assert asked <= {*bundled()}
 
 
 def test_what_a_file_does_not_say_has_a_default() -> None:
@@ -42,7 +47,9 @@ def test_every_kind_of_event_can_be_written() -> None:
     values = {
         "offset": "offset_mm = 0.1", "tilt": "tilt_deg = 1", "knock": "offset_mm = 0.4", "fade": "loss_db = 3",
         "outage": "", "noise": "ber = 1e-4", "bursts": "per_s = 10\nlength_ns = 20", "latency": "latency_us = 3",
-        "brown-out": "volts = 3", "contacts-open": "", "sideband-noise": "ber = 0.001",
+        "brown-out": "volts = 3", "contacts-open": "", "sideband-noise": "ber = 0.001", "removal": "",
+        "heat": 'part = "SHELL"\ncelsius = 50', "condition": 'status = "BUSY"', "stale-nonce": "",
+        "new-descriptor": "",
     }  # fmt: skip
     assert set(values) == set(EVENTS)
     for kind, more in values.items():
@@ -55,7 +62,10 @@ def test_every_kind_of_event_can_be_written() -> None:
 WRONG: list[tuple[str, str]] = [
     ("", "title is missing; it must be text of 1 to 200 characters"),
     ("title = 3", "title is 3; it must be text of 1 to 200 characters"),
-    ('title = "t"\nfoo = 1', "foo is not a key; the keys are title, doc, seed, duration_ms, link, event"),
+    (
+        'title = "t"\nfoo = 1',
+        "foo is not a key; the keys are title, doc, seed, duration_ms, shifts_ms, link, phone, expect, event",
+    ),
     ('title = "t"\nseed = 1.5', "seed is 1.5; it must be a whole number from 0 to 9223372036854775807"),
     ('title = "t"\nduration_ms = inf', "duration_ms is inf; it must be a number from 0.0001 to 3600000"),
     ('title = "t"\n[link]\ninterleave = 3', "link.interleave is 3; it must be one of 1, 2, 4, 8"),
@@ -136,7 +146,7 @@ def test_a_file_is_read_by_its_path(tmp_path: Path) -> None:
 
 def test_a_file_that_cannot_be_read_is_said_with_those_that_there_are(tmp_path: Path) -> None:
     for name, why in ((tmp_path / "no.toml", "No such file or directory"), (tmp_path, "Is a directory")):
-        with pytest.raises(ScenarioError, match=f"cannot be read .{why}.; bundled scenarios are bench-noise, "):
+        with pytest.raises(ScenarioError, match=f"cannot be read .{why}.; bundled scenarios are attach-noise, "):
             load(name)
 
 

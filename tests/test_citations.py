@@ -4,10 +4,10 @@ Plan: refusals · the header.
 """
 
 from opalink.conformance.generated import generated
-from opalink.conformance.purposes import Class
+from opalink.conformance.purposes import Class, Exchange
 from opalink.conformance.scenarios import scenarios
 from opalink.protocol.ir.load import catalogue
-from opalink.spec.form import Role
+from opalink.spec.form import Form, Role
 
 PURPOSES = (*scenarios(Role.MODULE), *generated(Role.MODULE))
 PERMISSIVE = {"R-WIRE-020", "R-WIRE-022"}  # they forbid some answers and demand none
@@ -19,11 +19,14 @@ def test_where_ok_is_the_fault_the_test_cites_what_the_answer_must_be() -> None:
     assert [p.id for p in refused if not set(p.requirements) - PERMISSIVE] == []
 
 
-def test_every_request_in_a_wrong_state_cites_bad_state() -> None:
-    inopportune = [p for p in generated(Role.MODULE) if p.class_ is Class.BO]
-    assert len(inopportune) > 100
-    assert {p.requirements for p in inopportune} == {("R-WIRE-027",)}
+def test_in_a_wrong_state_a_request_cites_bad_state_and_an_event_that_nothing_answers_it() -> None:
+    cited = {form: set[tuple[str, ...]]() for form in (Form.REQUEST, Form.EVENT)}
+    for p in generated(Role.MODULE):
+        if p.class_ is Class.BO and isinstance(p.run, Exchange):
+            cited[p.run.form].add(p.requirements)
+    assert cited == {Form.REQUEST: {("R-WIRE-027",)}, Form.EVENT: {("R-WIRE-003",)}}
     assert "BAD_STATE" in catalogue().requirement["R-WIRE-027"].text
+    assert "MUST NOT answer an event" in catalogue().requirement["R-WIRE-003"].text
 
 
 def test_every_timed_test_cites_a_requirement_that_names_its_timer() -> None:

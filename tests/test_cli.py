@@ -171,6 +171,8 @@ WRONG = [
     (["generate", "python"], "folder"),
     (["generate", "wings", "out"], "python"),
     (["generate", "all", "out"], "folder"),
+    (["generate", "c", "out", "--profile", "wings"], "macro-tube"),
+    (["generate", "vectors", "out", "--profile", "macro-tube"], "every profile"),
 ]
 
 

@@ -11,11 +11,13 @@ import pytest
 from opalink.conformance import campaign as campaigns
 from opalink.conformance.campaign import Options, certify, seed_of
 from opalink.conformance.coverage import binds
-from opalink.conformance.monitors import BURDEN, Monitor
+from opalink.conformance.ledger import BURDEN
+from opalink.conformance.monitors import Monitor
 from opalink.conformance.pics import PicsError, read, write
 from opalink.conformance.purposes import Plan
 from opalink.conformance.results import Actor, How, Result
 from opalink.conformance.session import Session
+from opalink.conformance.trials import Host
 from opalink.conformance.verdicts import Conclusion, Verdict
 from opalink.conformance.zoo import members
 from opalink.protocol.engine.module import Module
@@ -275,6 +277,13 @@ def _fails(times: int) -> Any:
     return lambda _: scenario
 
 
+class Quiet(Host):
+    """A host on which nothing has to wait."""
+
+    def waiting(self) -> float:
+        return 0.0
+
+
 @pytest.mark.parametrize(
     ("clock", "times", "verdict"),
     [
@@ -288,6 +297,7 @@ def test_in_real_time_only_what_fails_every_time_is_a_failure(
     clock: ClockChoice, times: int, verdict: Verdict, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(campaigns, "scenario_of", _fails(times))
+    monkeypatch.setattr(campaigns, "Host", Quiet)
     (result,) = certify(GOOD, Options(selection="MOD/WIRE/TXN/TI-response", clock=clock)).results
     assert result.verdict is verdict
     if verdict is Verdict.INCONC:

@@ -113,9 +113,9 @@ def test_review_names_what_is_missing_and_what_is_too_much() -> None:
     assert "unknown profile 'flying-saucer'" in unknown
 
 
-def test_review_is_about_this_specification_and_about_modules() -> None:
+def test_review_is_about_this_specification_and_about_its_sides() -> None:
     pics = made(LASER=True)
-    other = Pics(pics.product, "9.9", pics.catalogue, "phone", "", pics.features)
+    other = Pics(pics.product, "9.9", pics.catalogue, "charger", "", pics.features)
     assert len(review(other, catalogue())) == 2
 
 

@@ -227,8 +227,9 @@ def removal(make: Callable[..., Watched]) -> None:
     phone.status(Eject(phase=EjectPhase.PREPARE))
     phone.status(Eject(phase=EjectPhase.ABORT))
     phone.status(Eject(phase=EjectPhase.PREPARE))
-    assert phone.status(Hello(phone_nonce=9)) is Status.BAD_STATE
+    assert phone.status(Keepalive()) is Status.OK
     phone.status(Eject(phase=EjectPhase.COMMIT))
+    assert phone.status(Keepalive()) is Status.BAD_STATE
     phone.status(Eject(phase=EjectPhase.ABORT))
     phone.tell(Beacon(role=DeviceRole.PHONE, nonce=phone.nonce), Lane.SIDEBAND)
     assert phone.state() == "BEACON"
@@ -245,6 +246,27 @@ def wanted_again(make: Callable[..., Watched]) -> None:
     assert phone.greet(resume=True).status is Status.NEEDS_SESSION
     assert phone.greet().status is Status.OK
     assert phone.state().startswith("READY")
+
+
+@scenario
+def wanted_while_it_leaves(make: Callable[..., Watched]) -> None:
+    """The phone has lost the session in the middle of a removal."""
+    phone = make()
+    phone.ready()
+    phone.status(Eject(phase=EjectPhase.PREPARE))
+    assert phone.greet().status is Status.OK
+    assert phone.state().startswith("READY")
+
+
+@scenario
+def told_of_no_session(make: Callable[..., Watched]) -> None:
+    phone = make("macro-tube")
+    phone.open()
+    phone.obliging = False
+    phone.run(260)
+    pulse = phone.last(PacketType.KEEPALIVE)
+    phone.deliver(codec.response(pulse, Refusal(), Status.BAD_STATE))
+    assert phone.state() == "LINK_LOST"
 
 
 @scenario
@@ -437,6 +459,8 @@ def refusals(make: Callable[..., Watched]) -> None:
             phone.tell(phone.offers(2 + n))
             phone.tell(phone.offers(20 + n))
             phone.run(500)
+    phone.plan = ["newer"]
+    phone.tell(phone.offers(40))
     phone.status(PwrBudget(max=1))
 
 
@@ -451,6 +475,33 @@ def first_refusals(make: Callable[..., Watched]) -> None:
         phone.status(PwrBudget(max=900))
         phone.run(300)
         phone.tell(phone.offers(3))
+
+
+@scenario
+def no_offers(make: Callable[..., Watched]) -> None:
+    phone = make()
+    phone.open()
+    phone.run(1000)
+    asked = phone.since(0, PacketType.PWR_RESET)
+    assert [p.body.level for p in asked] == [PowerResetLevel.SOFT, PowerResetLevel.SOFT]
+    phone.supply()
+    phone.run(1000)
+    assert len(phone.since(0, PacketType.PWR_RESET)) == 2
+
+
+@scenario
+def refused_after_no_answer(make: Callable[..., Watched]) -> None:
+    for reply in (Status.PWR_REJECT, Status.PWR_WAIT, "newer"):
+        phone = make(kind=Source)
+        assert isinstance(phone, Source)
+        phone.open()
+        phone.tell(phone.offers(1))
+        phone.plan = ["silence", reply, "silence"]
+        phone.tell(phone.offers(2))
+        phone.run(30)
+        phone.tell(phone.offers(2))
+        assert phone.module.supply.contract is None
+        assert phone.state("POWER") == ("REQUESTED" if reply == "newer" else "CAPS_SEEN")
 
 
 @scenario
@@ -954,6 +1005,20 @@ def refusing_images(make: Callable[..., Watched]) -> None:
     phone.offer(image, version=1)
     phone.offer(b"unsigned")
     phone.run(200)
+
+
+@scenario
+def finished_in_the_dark(make: Callable[..., Watched]) -> None:
+    phone = updating(make)
+    assert phone.offer(b"unsigned") is Status.OK
+    phone.lane(down=True, ms=500)
+    phone.lane(down=False)
+    before = len(phone.heard)
+    phone.greet(resume=True)
+    (told,) = phone.since(before, PacketType.FW_STATUS)
+    assert (told.body.state.name, told.body.result) == ("IDLE", Status.FW_BAD_SIGNATURE)
+    phone.greet()
+    assert phone.since(before, PacketType.FW_STATUS) == [told]
 
 
 @scenario

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from opalink.protocol.flit import least, parameters
-from opalink.protocol.packets import CounterId, LinkParams, VirtualChannel
+from opalink.protocol import codec
+from opalink.protocol.flit import QueueFullError, least, parameters
+from opalink.protocol.packets import CounterId, LinkParams, LinkParamsResponse, VirtualChannel
 from tests.flit_wire import Side, Wire, flits, packet, spoiled
 
 CHANNELS = [int(vc) for vc in VirtualChannel]
@@ -234,15 +235,30 @@ def test_the_module_begins_an_epoch_with_the_phones_first_flit_of_it() -> None:
     assert wire.module.end.epoch == 0
     wire.phone.end.begin(*epochs(1))
     wire.phone.end.put(packet(3, 3))
-    wire.module.end.put(packet(3, 4))  # leaves in the old one
+    wire.module.end.put(packet(3, 4))  # waits for the new one
     wire.run()
     assert wire.module.end.epoch == 1
-    assert wire.module.end.lost == {3: 1}
     wire.module.end.put(packet(3, 5))
     wire.run()
     assert wire.module.got == [packet(3, n) for n in (1, 2, 3)]
-    assert wire.phone.got == [packet(3, 5)]
+    assert wire.phone.got == [packet(3, 4), packet(3, 5)]
     assert not wire.phone.end.lost
+    assert not wire.module.end.lost
+
+
+def test_only_the_answer_that_ends_an_epoch_still_leaves_in_it() -> None:
+    """Whatever else is put once a new epoch is expected waits, and no more of it than a queue holds."""
+    wire = Wire()
+    wire.module.end.expect(*epochs(1))
+    wire.module.end.put(packet(3, 1))
+    answer = codec.encode(codec.response(codec.request(LinkParams(), 5), LinkParamsResponse()))
+    wire.module.end.put(answer)
+    wire.run()
+    assert wire.phone.got == [answer]
+    for number in range(262):  # of 4000 bytes, all but the one that is too much
+        wire.module.end.put(packet(3, number, 4000))
+    with pytest.raises(QueueFullError):
+        wire.module.end.put(packet(3, 262, 4000))
 
 
 def test_flits_of_another_epoch_are_dropped() -> None:

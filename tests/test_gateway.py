@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from opalink.protocol.channel import Scenario, bundled, load, parse
+from opalink.protocol.channel import Scenario, load, parse
 from opalink.protocol.codec import Packet, decode
 from opalink.protocol.engine.gateway import Gateway
 from opalink.protocol.engine.meeting import Meeting
@@ -25,7 +25,8 @@ class Linked(Meeting):
 
     def __init__(self, story: Scenario, profile: str = "four-thirds", *, slot: int = 16) -> None:
         self.gateway = Gateway(story, slot=slot)
-        super().__init__(Phone(), Module(profile), self.gateway)
+        self.camera = Module(profile)
+        super().__init__(Phone(), self.camera, self.gateway)
         self.said: list[tuple[int, Packet]] = []
         self.taps.append(lambda time, _, __, data: self.said.append((time, decode(data))) if data[1] != 0x71 else None)
 
@@ -98,6 +99,26 @@ def test_contacts_that_bounce_restart_a_module_and_the_phone_meets_it_anew() -> 
     assert meeting.state == "READY_FULL"
 
 
+def test_a_module_that_is_taken_off_in_the_dark_is_met_in_the_light() -> None:
+    dark, away = 'kind = "outage"\nat_ms = 400\nfor_ms = 200', 'kind = "removal"\nat_ms = 500\nfor_ms = 150'
+    meeting = Linked(scenario(dark, away), slot=64).attached()
+    session = meeting.phone.contact.session
+    meeting.run(700 * MS)
+    meeting.until(lambda: meeting.phone.contact.session not in (0, session) and meeting.phone.reader.complete)
+
+
+def test_frames_are_spread_over_what_a_lower_gear_carries() -> None:
+    meeting = Linked(scenario('kind = "noise"\nat_ms = 400\nfor_ms = 1000\nber = 5e-4'), slot=64).attached()
+    whole: list[bool] = []
+    meeting.phone.on_frame = lambda frame: whole.append(not frame.missing)
+    before = meeting.camera.capacity
+    meeting.phone.user.open(0)
+    meeting.run(800 * MS)
+    assert meeting.camera.capacity < before
+    assert whole.count(False) <= 1  # the one that was on its way
+    assert whole[-2:] == [True, True]
+
+
 def test_a_brown_out_is_a_restart_too() -> None:
     meeting = Linked(scenario('kind = "brown-out"\nat_ms = 600\nfor_ms = 2\nvolts = 2.0'), slot=64).attached()
     session = meeting.phone.contact.session
@@ -105,8 +126,8 @@ def test_a_brown_out_is_a_restart_too() -> None:
     meeting.until(lambda: meeting.phone.contact.session not in (0, session) and meeting.phone.reader.complete)
 
 
-@pytest.mark.parametrize("name", sorted(bundled()))
-def test_a_still_survives_every_bundled_scenario(name: str) -> None:
+@pytest.mark.parametrize("name", ["bench-noise", "dark-resume", "finger-tap-8k", "knock", "slide", "thermal-fade"])
+def test_a_still_survives_whatever_befalls_the_light(name: str) -> None:
     meeting = Linked(load(name), slot=64)
     meeting.put_on()
     meeting.phone.user.still()

@@ -96,9 +96,9 @@ def test_the_wheel_holds_what_the_checkout_holds(wheel: ZipFile) -> None:
 def test_the_wheel_says_its_version_and_its_licence(wheel: ZipFile) -> None:
     (info,) = (name.removesuffix("/METADATA") for name in wheel.namelist() if name.endswith(".dist-info/METADATA"))
     about = HeaderParser().parsestr(wheel.read(f"{info}/METADATA").decode())
-    assert (about["Version"], about["License-Expression"]) == (opalink.__version__, "MIT OR Apache-2.0")
+    assert (about["Version"], about["License-Expression"]) == (opalink.__version__, PROJECT["license"])
     texts = {path.name: path.read_bytes() for path in ROOT.glob("LICENSE*")}
-    assert sorted(texts) == ["LICENSE", "LICENSE-APACHE", "LICENSE-CC-BY-4.0", "LICENSE-MIT"]
+    assert sorted(texts) == ["LICENSE", "LICENSE-APACHE", "LICENSE-CC-BY-4.0", "LICENSE-GPL-2.0", "LICENSE-MIT"]
     assert {name: wheel.read(f"{info}/licenses/{name}") for name in about.get_all("License-File", [])} == texts
 
 

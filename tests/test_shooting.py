@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 import rawpy
 from click.testing import CliRunner, Result
+from PIL import Image
 
 from opalink.__main__ import cli
 from opalink.protocol.capture.pcapng import read
 from opalink.protocol.codec import decode
 from opalink.protocol.packets import PacketType
-from opalink.protocol.picture.scene import chart
+from opalink.protocol.picture.scene import photograph
 
 SMALL = "3"  # the mode of four-thirds with the fewest pixels
 
@@ -24,24 +25,25 @@ def run(*arguments: str | Path) -> Result:
 
 
 def psnr(path: Path) -> float:
-    """Of a negative of the chart as LibRaw develops it, in dB."""
+    """Of a negative of the bundled photograph as LibRaw develops it, at the photograph's size, in dB."""
     with rawpy.imread(str(path)) as raw:
         found = raw.postprocess(
             use_camera_wb=True, no_auto_bright=True, adjust_maximum_thr=0.0, gamma=(2.4, 12.92), user_flip=0
         )
     rows, columns, _ = found.shape
-    wanted = chart().fit(columns, rows)
-    return float(10 * np.log10(255**2 / np.mean((found.astype(float) - wanted) ** 2)))
+    wanted = photograph().fit(columns, rows)
+    small = np.asarray(Image.fromarray(found).resize(wanted.shape[1::-1], Image.Resampling.BOX))
+    return float(10 * np.log10(255**2 / np.mean((small.astype(float) - wanted) ** 2)))
 
 
 @pytest.mark.parametrize("scenario", [(), ("--scenario", "finger-tap-8k"), ("--scenario", "bench-noise")], ids=str)
 def test_what_is_developed_is_what_stood_before_the_camera(tmp_path: Path, scenario: tuple[str, ...]) -> None:
-    """Noise, filters and rounding leave 39.4 dB with LibRaw 0.22.2."""
+    """Noise, filters and rounding leave 35.2 dB with LibRaw 0.22.2; of the chart, 39.4."""
     out = tmp_path / "photo.dng"
     told = run("shoot", "--out", out, "--mode", SMALL, *scenario)
     assert told.exit_code == 0, told.output
     assert "0 missing" in told.output
-    assert psnr(out) > 38.5
+    assert psnr(out) > 34.5
 
 
 def test_a_negative_is_the_same_over_a_bad_link_as_over_a_good_one(tmp_path: Path) -> None:

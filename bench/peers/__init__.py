@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from bench.samples import Plain
 
-NAMES = ("ours", "hand", "construct", "kaitai", "scapy", "protobuf")
+NAMES = ("ours", "hand", "construct", "kaitai", "scapy", "scapy_layer", "protobuf")
 
 
 class Peer(NamedTuple):

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from functools import cache
 from importlib import import_module
 
-from opalink.conformance.purposes import ROLES, Plan, Purpose, sentence
+from opalink.conformance.purposes import PLANES, ROLES, Plan, Purpose, sentence
 from opalink.conformance.session import Session
 from opalink.spec.form import Role
 
@@ -23,7 +23,7 @@ Scenario = Callable[[Session], None]
 
 _CHAPTERS = """
     wire header bench attach session link descriptor properties management power heat capture queue frame lens controls
-    realtime security machines
+    realtime security machines statuses flow flit flit_order flit_credit flit_link phone
 """.split()
 _REGISTRY: dict[str, tuple[Purpose, Scenario]] = {}
 
@@ -39,9 +39,11 @@ def scenario(
     plan: Plan = Plan.QUICK,
     virtual: bool = False,
     premise: str = "",
+    planes: tuple[str, ...] = PLANES,
+    role: Role = Role.MODULE,
 ) -> Callable[[Scenario], Scenario]:
-    """Enter a scenario for modules under its name without the role. `needs` are words, all of which must hold."""
-    prefix = ROLES[Role.MODULE]
+    """Enter a scenario under its name without the role. `needs` are words, all of which must hold."""
+    prefix = ROLES[role]
 
     def enter(function: Scenario) -> Scenario:
         purpose = Purpose(
@@ -54,6 +56,7 @@ def scenario(
             plan=plan,
             virtual=virtual,
             premise=premise,
+            planes=planes,
         )
         if purpose.id in _REGISTRY:
             raise ValueError(f"{purpose.id} is entered twice")

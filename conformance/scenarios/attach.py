@@ -5,9 +5,10 @@ Plan: beacons and light · greeting.
 
 from msgspec import structs
 
+from opalink.conformance.conclusions import Inconclusive
 from opalink.conformance.preambles import attach, greet, hello, light, meet, ready
 from opalink.conformance.scenarios import scenario
-from opalink.conformance.session import EVENTUALLY, Inconclusive, Session
+from opalink.conformance.session import EVENTUALLY, Session
 from opalink.protocol import packets as p
 from opalink.protocol.codec import Status
 from opalink.protocol.packets import Lane, MachineId, OperationTag
@@ -221,7 +222,7 @@ def seat_status_once_a_session_begins(s: Session) -> None:
     light(s)
     s.clear()
     greet(s)
-    s.expect(s.take(p.SeatStatus, EVENTUALLY) is not None, "SEAT_STATUS", "none")
+    s.reports(p.SeatStatus, "SEAT_STATUS", s.now)
 
 
 @scenario(
@@ -233,4 +234,4 @@ def stack_report_once_a_session_begins(s: Session) -> None:
     light(s)
     s.clear()
     greet(s)
-    s.expect(s.take(p.StackReport, EVENTUALLY) is not None, "STACK_REPORT", "none")
+    s.reports(p.StackReport, "STACK_REPORT", s.now)

@@ -7,10 +7,10 @@ Plan: helpers · setting up · control.
 
 from msgspec import structs
 
-from opalink.conformance.monitors import Heard
+from opalink.conformance.ledger import Heard
 from opalink.conformance.preambles import configured, contract, paused, quickest, ready, setup, streaming
 from opalink.conformance.scenarios import scenario
-from opalink.conformance.session import Session
+from opalink.conformance.session import EVENTUALLY, Session
 from opalink.conformance.watches import CLASS_BOUND
 from opalink.protocol import packets as p
 from opalink.protocol.codec import Status
@@ -24,6 +24,9 @@ _SENSOR = "SENSOR"
 
 def state(s: Session) -> str:
     return s.state(MachineId.CAPTURE)
+
+
+_LOOK = 5 * MS  # from one look at the blocks that have come to the next
 
 
 def control(s: Session, op: StreamOp, status: Status = Status.OK, mask: int = 1) -> Heard:
@@ -51,9 +54,19 @@ def whole_frame(s: Session, within: int = 3 * SECOND) -> tuple[p.FrameLeader, li
     trailer = s.take(lambda h: isinstance(h.body, p.FrameTrailer) and h.body.frame == leader.body.frame, within)
     if trailer is None:
         s.fail("a trailer", f"none within {within // MS} ms of the leader", "R-FRM-003")
-    low = leader.body.frame & 0xFFFF_FFFF
-    blocks = [h.body for h in s.inbox if isinstance(h.body, p.FrameBlock) and h.body.frame_lo == low]
-    return leader.body, blocks, trailer.body
+    return leader.body, blocks_of(s, trailer.body), trailer.body
+
+
+def blocks_of(s: Session, trailer: p.FrameTrailer) -> list[p.FrameBlock]:
+    """The blocks of a frame, resent ones aside, as they came. Its trailer may have overtaken them on the way."""
+    low, sent = trailer.frame & 0xFFFF_FFFF, trailer.blocks - trailer.missing
+    deadline = s.now + EVENTUALLY
+    while True:
+        blocks: list[p.FrameBlock] = [h.body for h in s.heard(p.FrameBlock) if h.body.frame_lo == low]
+        blocks = [b for b in blocks if not b.flags & p.BlockFlags.RESENT]
+        if len(blocks) >= sent or s.now >= deadline:
+            return blocks
+        s.let(_LOOK)
 
 
 # ── Setting up ───────────────────────────────────────────────────────────────────────────────────────

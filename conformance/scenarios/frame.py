@@ -3,11 +3,12 @@
 Plan: repair · stills that are held · the store.
 """
 
-from opalink.conformance.monitors import Heard
+from opalink.conformance.conclusions import Inapplicable
+from opalink.conformance.ledger import Heard
 from opalink.conformance.preambles import configured, ready, resume, streaming
 from opalink.conformance.scenarios import scenario
-from opalink.conformance.scenarios.capture import control, frame_time, still, whole_frame
-from opalink.conformance.session import Inapplicable, Session
+from opalink.conformance.scenarios.capture import blocks_of, control, frame_time, still, whole_frame
+from opalink.conformance.session import Session
 from opalink.protocol import packets as p
 from opalink.protocol.codec import Status
 from opalink.protocol.packets import BlockFate, BlockFlags, Lane, OperationTag, StreamOp
@@ -119,6 +120,13 @@ def _take_still(s: Session, number: int = 1) -> tuple[int, int]:
     return frame, trailer.body.frame_crc if trailer else 0
 
 
+def _of_frame(s: Session, frame: int) -> list[Heard]:
+    """What has come of a frame."""
+    low = frame & 0xFFFF_FFFF
+    parts = [h for h in s.inbox if isinstance(h.body, p.FrameLeader | p.FrameTrailer) and h.body.frame == frame]
+    return parts + [h for h in s.heard(p.FrameBlock) if h.body.frame_lo == low]
+
+
 @scenario(
     "FRM/FETCH/BV-again", "R-FRM-030", "R-FRM-017",
     given="a module that holds a still", when="FRAME_FETCH asks for it",
@@ -135,7 +143,7 @@ def a_still_is_fetched(s: Session) -> None:
     if heard.status in (Status.NO_SUCH_ID, Status.BLOCK_GONE):
         raise Inapplicable("It holds no still that was sent whole.")
     s.expect_status(heard, Status.OK)
-    before = [h for h in s.inbox if type(h.body) in (p.FrameLeader, p.FrameBlock, p.FrameTrailer)]
+    before = _of_frame(s, frame)
     s.expect(not before, "nothing before the answer", f"{len(before)} packets", "R-FRM-030")
     trailer = s.take(lambda h: isinstance(h.body, p.FrameTrailer) and h.body.frame == frame, 5 * SECOND)
     if trailer is None:
@@ -204,14 +212,14 @@ def _fetched(s: Session, frame: int) -> tuple[int, int]:
     """Fetch a still with `keep`; the number and the CRC that come."""
     s.clear()
     body = s.asks(p.FrameFetch(frame=frame, keep=1))
-    before = [h for h in s.inbox if type(h.body) in (p.FrameLeader, p.FrameBlock, p.FrameTrailer)]
+    before = _of_frame(s, body.frame)
     s.expect(not before, "nothing before the answer", f"{len(before)} packets", "R-FRM-030")
     trailer = s.take(lambda h: _ends(h, body.frame), 5 * SECOND)
     if trailer is None:
         s.fail("its trailer", "none within 5 s", "R-FRM-030")
     leaders = [h for h in s.heard(p.FrameLeader) if h.body.frame == body.frame]
     s.expect(len(leaders) == 1, "one leader", f"{len(leaders)}", "R-FRM-030")
-    blocks = {h.body.block for h in s.heard(p.FrameBlock) if h.body.frame_lo == body.frame & 0xFFFF_FFFF}
+    blocks = blocks_of(s, trailer.body)
     s.expect(len(blocks) == body.blocks, f"{body.blocks} blocks", f"{len(blocks)}", "R-FRM-030")
     return body.frame, trailer.body.frame_crc
 

@@ -6,11 +6,12 @@ Plan: lanes · directions · silence.
 from collections.abc import Iterator
 from itertools import pairwise
 
+from opalink.conformance.conclusions import Fail, Inapplicable
 from opalink.conformance.exchanges import answered
 from opalink.conformance.preambles import ready
 from opalink.conformance.purposes import Exchange, Oracle, any_of, unmet
 from opalink.conformance.scenarios import scenario
-from opalink.conformance.session import Fail, Inapplicable, Session
+from opalink.conformance.session import Session
 from opalink.protocol import packets as p
 from opalink.protocol.codec import Status
 from opalink.protocol.ir import model as ir

@@ -3,10 +3,11 @@
 Plan: pins · heat · role swap.
 """
 
-from opalink.conformance.monitors import Heard
+from opalink.conformance.conclusions import Inapplicable
+from opalink.conformance.ledger import Heard
 from opalink.conformance.preambles import configured, contract, ready
 from opalink.conformance.scenarios import scenario
-from opalink.conformance.session import EVENTUALLY, Inapplicable, Session
+from opalink.conformance.session import EVENTUALLY, Session
 from opalink.protocol import packets as p
 from opalink.protocol.codec import Status
 from opalink.protocol.packets import OperationTag

@@ -3,10 +3,11 @@
 Plan: helpers · focus · aperture, density, zoom · what is reported.
 """
 
-from opalink.conformance.monitors import Heard
+from opalink.conformance.conclusions import Inapplicable
+from opalink.conformance.ledger import Heard
 from opalink.conformance.preambles import configured, contract, streaming
 from opalink.conformance.scenarios import scenario
-from opalink.conformance.session import Inapplicable, Session
+from opalink.conformance.session import Session
 from opalink.protocol import packets as p
 from opalink.protocol.codec import Status
 from opalink.protocol.packets import ControlId, FocusMode, OperationTag, OpticKind, Owner, OwnerPolicy, PropertyTag

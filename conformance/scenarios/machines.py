@@ -3,10 +3,11 @@
 Plan: stored responses · keep-alive · frames.
 """
 
+from opalink.conformance.conclusions import Inapplicable
 from opalink.conformance.preambles import configured, greet, ready
 from opalink.conformance.purposes import Exchange, Oracle, Plan
 from opalink.conformance.scenarios import scenario
-from opalink.conformance.session import Inapplicable, Session
+from opalink.conformance.session import Session
 from opalink.protocol import codec
 from opalink.protocol import packets as p
 from opalink.protocol.codec import PacketType, Status

@@ -5,12 +5,13 @@ Plan: the stack · state · cancelling · busy · seat · vendor · changes.
 
 import hashlib
 
-from opalink.conformance.monitors import Heard
+from opalink.conformance.conclusions import Inapplicable
+from opalink.conformance.ledger import Heard
 from opalink.conformance.preambles import ready
 from opalink.conformance.probe import object_bytes
 from opalink.conformance.scenarios import scenario
 from opalink.conformance.scenarios.properties import get, put
-from opalink.conformance.session import EVENTUALLY, Inapplicable, Session
+from opalink.conformance.session import EVENTUALLY, Session
 from opalink.protocol import packets as p
 from opalink.protocol.codec import Status
 from opalink.protocol.packets import DescriptorObject, MachineId, OperationTag, PropertyTag
@@ -30,9 +31,12 @@ def stack_changes_are_reported(s: Session) -> None:
     before = hashlib.sha256(object_bytes(s, DescriptorObject.DESCRIPTOR)).digest()
     for elements in (1, 0):
         s.clear()
+        begun = s.now
         s.operate(OperationTag.STACK, p.StackOperation(elements=elements))
         heard = s.take(lambda h: _reports(h, elements), EVENTUALLY)  # noqa: B023  called before the next round
-        s.expect(heard is not None, f"STACK_REPORT with {elements} elements", "none", "R-MGT-017")
+        if heard is None:
+            s.fail(f"STACK_REPORT with {elements} elements", "none", "R-MGT-017")
+        s.waited(heard.time - begun, s.timer("tReport"), "STACK_REPORT", "R-MGT-017")
         after = hashlib.sha256(object_bytes(s, DescriptorObject.DESCRIPTOR)).digest()
         same = after == before
         s.expect(same or s.take(p.DescChanged, EVENTUALLY) is not None, "DESC_CHANGED", "none", "R-MGT-015")
@@ -150,8 +154,9 @@ def ready_after_busy(s: Session) -> None:
     heard = s.ask(p.DescRead(length=16))
     s.expect_status(heard, Status.BUSY)
     s.clear()
+    begun = s.now
     s.operate(OperationTag.CONDITION, p.ConditionOperation(status=Status.BUSY, present=0))
-    s.expect(s.take(p.Ready, EVENTUALLY) is not None, "READY", "none")
+    s.reports(p.Ready, "READY", begun)
     s.asks(p.DescRead(length=16))
 
 
@@ -167,13 +172,16 @@ def a_worse_seat_is_reported(s: Session) -> None:
     ready(s)
     first = s.take(p.SeatStatus, EVENTUALLY)
     s.clear()
+    begun = s.now
     s.operate(OperationTag.ATTACH, p.AttachOperation(quality=70))
     if first is None:
         s.fail("SEAT_STATUS before", "none")
     found = s.take(
         lambda h: isinstance(h.body, p.SeatStatus) and abs(first.body.quality - h.body.quality) >= 10, EVENTUALLY
     )
-    s.expect(found is not None, f"SEAT_STATUS with a quality 10 or more from {first.body.quality}", "none")
+    if found is None:
+        s.fail(f"SEAT_STATUS with a quality 10 or more from {first.body.quality}", "none")
+    s.waited(found.time - begun, s.timer("tReport"), "SEAT_STATUS")
 
 
 # ── Vendor ───────────────────────────────────────────────────────────────────────────────────────────

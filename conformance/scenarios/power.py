@@ -3,10 +3,11 @@
 Plan: the contract · refusals · timers · budgets · resets and faults.
 """
 
-from opalink.conformance.monitors import Heard
-from opalink.conformance.preambles import OFFERS, configured, contract, offer, ready
+from opalink.conformance.conclusions import Inapplicable
+from opalink.conformance.ledger import Heard
+from opalink.conformance.preambles import OFFERS, configured, contract, greet, light, offer, ready
 from opalink.conformance.scenarios import scenario
-from opalink.conformance.session import EVENTUALLY, Inapplicable, Session
+from opalink.conformance.session import EVENTUALLY, Session
 from opalink.protocol import packets as p
 from opalink.protocol.codec import Status
 from opalink.protocol.packets import MachineId, OperationTag
@@ -62,7 +63,7 @@ def offers_lead_to_a_contract(s: Session) -> None:
     s.expect(heard.body.generation == 5, "generation 5", f"{heard.body.generation}", "R-PWR-019")
     s.expect(heard.body.object < len(OFFERS), f"an offer below {len(OFFERS)}", f"{heard.body.object}")
     _grant(s, heard)
-    s.expect(s.take(p.PwrStatus, EVENTUALLY) is not None, "PWR_STATUS", "none", "R-PWR-030")
+    s.reports(p.PwrStatus, "PWR_STATUS", s.now, "R-PWR-030")
     _comes_to(s, *_HOLDING)
 
 
@@ -222,6 +223,22 @@ def no_answer_leads_to_a_soft_reset(s: Session) -> None:
 
 
 @scenario(
+    "PWR/TIMER/BI-unsure", "R-PWR-037",
+    given="a module with a contract whose next PWR_REQUEST gets no answer", when="the one after it is refused",
+    then="it takes no contract to hold", needs=_CONTRACT,
+)  # fmt: skip
+def refused_after_no_answer(s: Session) -> None:
+    contract(s)
+    _hold(s)
+    offer(s, generation=2)
+    _request(s)
+    s.need(s.take(p.PwrReset, 2 * s.timer("tSenderResponse")) is not None, "No PWR_RESET came.")
+    offer(s, generation=2)
+    s.reply(_request(s), p.PwrRequestError(reason=p.RejectReason.OTHER_LOAD), Status.PWR_REJECT)
+    _comes_to(s, "CAPS_SEEN")
+
+
+@scenario(
     "PWR/TIMER/TI-hard_reset", "R-PWR-016",
     given="a module that has sent a soft PWR_RESET", when="no offers come within tSenderResponse",
     then="it sends a hard one", needs=_CONTRACT,
@@ -254,6 +271,31 @@ def no_voltage_leads_to_a_hard_reset(s: Session) -> None:
     if reset is None:
         s.fail(f"PWR_RESET within {limit} ns", "none within twice that")
     s.expect(reset.body.level == p.PowerResetLevel.HARD, "HARD", f"{reset.body.level!r}")
+
+
+@scenario(
+    "PWR/TIMER/TI-offers", "R-PWR-036",
+    given="a module that waits for HELLO", when="a session begins, and no offers come for tSinkWaitCaps",
+    then="it sends a soft PWR_RESET, again and again, until offers come", needs=_CONTRACT,
+)  # fmt: skip
+def offers_are_asked_for(s: Session) -> None:
+    light(s)
+    s.clear()
+    greet(s)
+    limit, least = s.timer("tSinkWaitCaps"), s.catalogue.timer["tSinkWaitCaps"].min
+    before = s.now
+    for edge in (None, least):  # when a session begins is the module's to say; from then on both edges hold
+        heard = s.take(p.PwrReset, 2 * limit)
+        if heard is None:
+            s.fail("PWR_RESET within tSinkWaitCaps", "none within twice that")
+        s.waited(heard.time - before, limit, "PWR_RESET", least=edge)
+        s.expect(heard.body.level == p.PowerResetLevel.SOFT, "SOFT", f"{heard.body.level!r}")
+        before = heard.time
+    offer(s)
+    s.expect(s.take(p.PwrStatus, EVENTUALLY) is not None, "a contract", "none")
+    s.clear()
+    s.let(2 * limit)
+    s.expect(not s.heard(p.PwrReset), "no PWR_RESET under a contract", "one")
 
 
 # ── Budgets ──────────────────────────────────────────────────────────────────────────────────────────

@@ -3,9 +3,10 @@
 Plan: helpers · describing · reading · setting · groups and moments.
 """
 
+from opalink.conformance.conclusions import Inapplicable
 from opalink.conformance.preambles import contract, ready
 from opalink.conformance.scenarios import scenario
-from opalink.conformance.session import EVENTUALLY, Inapplicable, Session
+from opalink.conformance.session import EVENTUALLY, Session
 from opalink.protocol import packets as p
 from opalink.protocol.codec import Status, Tlv
 from opalink.protocol.packets import PropertyAccess, PropertyTag

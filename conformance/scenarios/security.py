@@ -8,10 +8,11 @@ Plan: trust · firmware.
 import hashlib
 from typing import TYPE_CHECKING
 
-from opalink.conformance.monitors import Heard
+from opalink.conformance.conclusions import Inapplicable
+from opalink.conformance.ledger import Heard
 from opalink.conformance.preambles import OFFERS, greet, link_lost, offer, ready, resume
 from opalink.conformance.scenarios import scenario
-from opalink.conformance.session import EVENTUALLY, Inapplicable, Session
+from opalink.conformance.session import EVENTUALLY, Session
 from opalink.protocol import packets as p
 from opalink.protocol.codec import Status
 from opalink.protocol.packets import FirmwareOp, FirmwareState, MachineId, OperationTag, TrustLevel
@@ -283,6 +284,41 @@ def a_download_goes_on(s: Session) -> None:
     if heard is None:
         s.fail("FW_PULL", "none")
     s.expect(heard.body.offset == pulled[-1], f"offset {pulled[-1]}", f"{heard.body.offset}")
+
+
+@scenario(
+    "SEC/FW/BV-unheard", "R-SEC-018",
+    given="a module that has pulled the whole of an image that nobody has signed",
+    when="its link is lost while it checks it, and the session resumed",
+    then="it says what became of it", needs="FIRMWARE LASER", operations=("lane_down", "lane_up"),
+)  # fmt: skip
+def what_became_of_an_image_in_the_dark(s: Session) -> None:
+    ready(s)
+    image = s.random.randbytes(5_000)
+    last: list[Heard] = []  # the pull that the whole image answers; by then FW_BEGIN has its own answer
+
+    def serve(heard: Heard) -> None:
+        if heard.body.offset + heard.body.length >= len(image):
+            last.append(heard)
+        else:
+            answer(heard)
+
+    def answer(heard: Heard) -> None:
+        start = heard.body.offset
+        s.reply(heard, p.FwPullResponse(offset=start, data=image[start : start + heard.body.length]))
+
+    s.phone.answers[p.FwPull] = serve
+    _begin(s, image)
+    deadline = s.now + EVENTUALLY
+    while not last and s.now < deadline:
+        s.let(10 * MS)
+    s.need(bool(last), "It did not pull the whole image.")
+    answer(last[0])
+    s.operate(OperationTag.LANE_DOWN, p.LaneDownOperation(lane=p.Lane.LASER))
+    s.light = False
+    s.let(SECOND)
+    resume(s)
+    _told(s, FirmwareState.IDLE)
 
 
 @scenario(

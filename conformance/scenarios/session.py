@@ -162,17 +162,31 @@ def keepalive_breaks_a_silence(s: Session) -> None:
 @scenario(
     "ATT/ALIVE/TI-given_up", "R-LNK-006",
     given="a module with a laser in READY", when="the phone sends nothing for tKeepAliveLoss",
-    then="it gives the link up, and repeats BEACON", needs="LASER", virtual=True,
+    then="it gives the link up, and repeats BEACON", needs="LASER",
 )  # fmt: skip
 def a_silent_phone_is_given_up(s: Session) -> None:
     ready(s)
     s.phone.mute |= {p.Keepalive, p.TimeSync}
-    s.let((s.catalogue.timer["tKeepAliveLoss"].max or 0) + MS)
+    s.let(s.timer("tKeepAliveLoss") + MS + s.monitor.slack)
     found = _attach_state(s)
     s.expect(found == "LINK_LOST", "LINK_LOST", found)
     s.clear()
     interval = s.catalogue.timer["tLaserRestartInterval"].max or 0
     s.expect(s.take(p.Beacon, interval) is not None, "BEACON", f"none within {interval} ns")
+
+
+@scenario(
+    "ATT/ALIVE/BI-refused", "R-ATT-017",
+    given="a module in READY with nothing to say", when="the phone refuses its KEEPALIVE for want of a session",
+    then="it takes the link as lost", needs="!IMU !TIME", plan=Plan.CI,
+)  # fmt: skip
+def a_keepalive_that_is_refused(s: Session) -> None:
+    ready(s)
+    s.phone.answers[p.Keepalive] = lambda heard: s.reply(heard, p.Refusal(), Status.BAD_STATE)
+    s.clear()
+    s.need(s.take(p.Keepalive, 2 * s.timer("tKeepAlive")) is not None, "No KEEPALIVE came.")
+    found = s.reaches(MachineId.ATTACH, "LINK_LOST")
+    s.expect(found == "LINK_LOST", "LINK_LOST", found)
 
 
 # ── Leaving ──────────────────────────────────────────────────────────────────────────────────────────
@@ -186,8 +200,8 @@ def eject_commit_ends_the_session(s: Session) -> None:
     detaching(s)
     s.asks(p.Eject(phase=p.EjectPhase.COMMIT))
     s.light = False
-    heard = s.ask(p.Eject(phase=p.EjectPhase.COMMIT), lane=Lane.SIDEBAND)
-    s.expect_status(heard, Status.BAD_STATE)
+    for late in (p.Eject(phase=p.EjectPhase.COMMIT), p.Keepalive()):
+        s.expect_status(s.ask(late, lane=Lane.SIDEBAND), Status.BAD_STATE)
 
 
 @scenario(

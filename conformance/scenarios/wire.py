@@ -175,6 +175,18 @@ def extreme_transactions(s: Session) -> None:
 
 
 @scenario(
+    "WIRE/TXN/BV-many", "R-WIRE-023",
+    given="a module in READY", when="outstanding_min requests come at once", then="it answers each of them",
+)  # fmt: skip
+def requests_that_come_at_once(s: Session) -> None:
+    ready(s)
+    least = next(x.value for x in s.catalogue.limits if x.name == "outstanding_min")
+    asked = [s.request(p.StateGet()) for _ in range(least)]
+    answered = sum(s.answer(each) is not None for each in asked)
+    s.expect(answered == least, f"{least} answers", f"{answered}")
+
+
+@scenario(
     "WIRE/TXN/TI-response", "R-WIRE-023",
     given="a module in READY", when="it receives a request that reads its state", then="it answers within tResponse",
 )  # fmt: skip

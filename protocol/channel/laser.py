@@ -16,8 +16,8 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Final
 
+from opalink.protocol.channel.events import Direction
 from opalink.protocol.channel.model import Channel
-from opalink.protocol.channel.scenario import Direction
 from opalink.protocol.flit import End
 from opalink.spec.limits import FLIT_BYTES
 

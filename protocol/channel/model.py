@@ -16,8 +16,8 @@ from typing import Final
 from msgspec import Struct
 
 from opalink.protocol.channel import optics
-from opalink.protocol.channel.fec import LINE_BITS, burst_flits, corrected, flit_loss
-from opalink.protocol.channel.scenario import (
+from opalink.protocol.channel.events import (
+    Act,
     BrownOut,
     Bursts,
     ContactsOpen,
@@ -28,11 +28,13 @@ from opalink.protocol.channel.scenario import (
     Latency,
     Noise,
     Outage,
-    Scenario,
+    Removal,
     Shift,
     SidebandNoise,
     Tilt,
 )
+from opalink.protocol.channel.fec import LINE_BITS, burst_flits, corrected, flit_loss
+from opalink.protocol.channel.scenario import Scenario
 from opalink.protocol.packets import FecCode, Interleave
 from opalink.spec.form import MS, SECOND, US
 from opalink.spec.limits import FLIT_BYTES, GEARS
@@ -123,7 +125,7 @@ class Channel:
         self.baud: dict[Direction, int] = {"down": _BAUD[link.gear_down], "up": _BAUD[link.gear_up]}
         self.fec, self.interleave = FecCode[link.fec], Interleave(link.interleave)
         self.tally: dict[Direction, Tally] = {"down": Tally(), "up": Tally()}
-        spans = _spans(scenario.event)
+        spans = _spans(e for e in scenario.event if not isinstance(e, Act))
         self._edges = sorted({edge for span in spans for edge in (span.start, span.end)})
         self._begun: dict[int, tuple[_Span, ...]] = {}
         self._spans = spans
@@ -151,6 +153,11 @@ class Channel:
             return min(edge, now + MS)
         return edge if edge < 1 << 62 else None
 
+    def retune(self, way: Direction, baud: int) -> None:
+        """Have a direction run in another gear from now on."""
+        self.baud[way] = baud
+        self._cells.pop(way, None)
+
     # ── Light ──
 
     def seat(self, now: int) -> Seat:
@@ -167,7 +174,7 @@ class Channel:
                     offset += size * exp(-gone / (decay * MS)) * cos(2 * pi * hertz * gone / SECOND)
                 case Tilt(tilt_deg=size):
                     tilt += size * _part(span, now)
-                case ContactsOpen():
+                case ContactsOpen() | Removal():
                     contacts = False
                 case BrownOut(volts=low):
                     volts = min(volts, low)
@@ -196,7 +203,7 @@ class Channel:
             match event:
                 case Fade(loss_db=size):
                     power -= size * _part(span, now)
-                case Outage():
+                case Outage() | Removal():
                     seen = False
                 case Noise(ber=ber):
                     noise += ber
@@ -279,7 +286,7 @@ class Channel:
         while now < end:
             active, edge = self._active(now)
             stop = min(edge, end)
-            whole = whole and not any(isinstance(span.event, ContactsOpen) for span in active)
+            whole = whole and not any(isinstance(span.event, (ContactsOpen, Removal)) for span in active)
             for span in active:
                 if isinstance(span.event, SidebandNoise) and span.event.direction in {"both", way}:
                     wrong -= log1p(-span.event.ber) * (stop - now) / _SIDEBAND_BIT

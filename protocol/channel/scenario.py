@@ -11,36 +11,27 @@
     at_ms = 120
     for_ms = 15
 
-Every key has its unit in its name and its range in the classes below, which are the file's description. Offsets,
-tilts, losses and error ratios of events that overlap add up.
+Every key has its unit in its name and its range in the classes below and in `events`, which are the file's
+description.
 
-Plan: ranges · the link · events · the scenario · reading · what is wrong.
+Plan: the link · what is done, and what is to come of it · the scenario · reading · what is wrong.
 """
 
 import re
 import tomllib
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, get_args
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from msgspec import Meta, Struct
 
+from opalink.protocol.channel.events import EVENTS, Decibel, Degrees, Event, Millimetres, Span, Text, Time
+
 LARGEST: Final = 1 << 20  # bytes of a file
 MOST: Final = 10_000  # events, each repetition counted
 
-# ── Ranges ───────────────────────────────────────────────────────────────────────────────────────────
-
-Time = Annotated[float, Meta(ge=0, le=3_600_000)]
-Span = Annotated[float, Meta(ge=0.0001, le=3_600_000)]
-Millimetres = Annotated[float, Meta(ge=-5, le=5)]
-Degrees = Annotated[float, Meta(ge=-20, le=20)]
-Decibel = Annotated[float, Meta(ge=0, le=60)]
-Ratio = Annotated[float, Meta(ge=0, le=0.5)]
-Text = Annotated[str, Meta(min_length=1, max_length=200)]
-Direction = Literal["down", "up"]
-Directions = Literal["both", "down", "up"]
-Shape = Literal["step", "ramp", "pulse"]  # at once, rising evenly, or rising and falling as half a sine
+Pixels = Annotated[int, Meta(ge=0, le=65_535)]
 
 
 class ScenarioError(ValueError):
@@ -64,107 +55,52 @@ class LinkSetup(Struct, frozen=True, forbid_unknown_fields=True):
     volts: Annotated[float, Meta(ge=0, le=20)] = 5.0
 
 
-# ── Events ───────────────────────────────────────────────────────────────────────────────────────────
+# ── What is done, and what is to come of it ──────────────────────────────────────────────────────────
 
 
-class _Event(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", kw_only=True):
-    """What every event says: when it begins, how long it lasts, and how often it comes again."""
+class Task(Struct, frozen=True, forbid_unknown_fields=True):
+    """What the phone has the module do, a while after the contacts have closed; `nothing` is to attach it. What comes
+    to nothing because the session ends is asked for again in the next."""
 
-    at_ms: Time
-    for_ms: Span
-    times: Annotated[int, Meta(ge=1, le=10_000)] = 1
-    every_ms: Span = 1000.0
-
-
-class _Shaped(_Event, frozen=True, kw_only=True):
-    shape: Shape = "step"
-
-
-class _Directed(_Event, frozen=True, kw_only=True):
-    direction: Directions = "both"
-
-
-class Shift(_Shaped, frozen=True, tag="offset", kw_only=True):
-    """The module slides sideways."""
-
-    offset_mm: Millimetres
+    does: Literal["nothing", "still", "burst", "video", "focus", "update"] = "still"
+    profile: Text = "four-thirds"
+    at_ms: Time = 0.0
+    for_ms: Span = 500.0  # of a video
+    frames: Annotated[int, Meta(ge=1, le=1000)] = 1  # of a burst
+    mode: Annotated[int, Meta(ge=0, le=255)] = 3  # of the sensor
+    rate: Annotated[int, Meta(ge=0, le=1000)] = 30  # frames in a second at most; 0 for as many as can be had
+    width: Pixels = 0  # of a window in the middle of the mode's picture; 0 for all of it
+    height: Pixels = 0
+    kib: Annotated[int, Meta(ge=1, le=16_384)] = 64  # of an update
 
 
-class Tilt(_Shaped, frozen=True, tag="tilt", kw_only=True):
-    """The module tilts."""
+class Expected(Struct, frozen=True, forbid_unknown_fields=True):
+    """What must come of a rehearsal. Every frame that is handed over as whole is to be right besides, and a still
+    must come whole afterwards."""
 
-    tilt_deg: Degrees
+    frames: Annotated[int, Meta(ge=0, le=1_000_000)] = 1  # whole, at least
+    lost: Annotated[int, Meta(ge=0, le=1_000_000)] = 0  # at most
+    recovery_ms: Span = 50.0  # at most
+    resent_kib: Annotated[float, Meta(ge=0, le=1e9)] = 0.0  # at most
+    sessions: Annotated[int, Meta(ge=1, le=1000)] = 1  # opened anew, at most
+    state: Literal["READY_FULL", "READY_BASIC", "FAULT", "DETACHED"] = "READY_FULL"  # of both sides at the end
 
-
-class Knock(_Event, frozen=True, tag="knock", kw_only=True):
-    """The module rings to and fro about its place, ever less: by `offset_mm` at first, down to 1/e in `decay_ms`."""
-
-    offset_mm: Millimetres
-    hertz: Annotated[float, Meta(ge=1, le=10_000)] = 120.0
-    decay_ms: Span = 8.0
-
-
-class Fade(_Directed, frozen=True, tag="fade", kw_only=True):
-    """Light is lost on the way, or the laser gives less."""
-
-    shape: Shape = "step"
-    loss_db: Decibel
-
-
-class Outage(_Directed, frozen=True, tag="outage", kw_only=True):
-    """No light at all."""
-
-
-class Noise(_Directed, frozen=True, tag="noise", kw_only=True):
-    """Bits are wrong at random, on top of those that the light alone would cost."""
-
-    ber: Ratio
-
-
-class Bursts(_Directed, frozen=True, tag="bursts", kw_only=True):
-    """Runs of wrong bits come at random, so many in a second on average."""
-
-    per_s: Annotated[float, Meta(ge=0, le=1_000_000)]
-    length_ns: Annotated[float, Meta(ge=0.1, le=10_000_000)]
-
-
-class Latency(_Directed, frozen=True, tag="latency", kw_only=True):
-    """Everything takes longer."""
-
-    latency_us: Annotated[float, Meta(ge=0, le=100_000)]
-
-
-class BrownOut(_Event, frozen=True, tag="brown-out", kw_only=True):
-    """The supply falls to this."""
-
-    volts: Annotated[float, Meta(ge=0, le=20)]
-
-
-class ContactsOpen(_Event, frozen=True, tag="contacts-open", kw_only=True):
-    """The two contacts touch nothing; the light is not concerned."""
-
-
-class SidebandNoise(_Directed, frozen=True, tag="sideband-noise", kw_only=True):
-    """Bits on the contacts are wrong at random."""
-
-    ber: Ratio
-
-
-Event = Shift | Tilt | Knock | Fade | Outage | Noise | Bursts | Latency | BrownOut | ContactsOpen | SidebandNoise
-
-EVENTS: Final[dict[str, type[Event]]] = {str(one.__struct_config__.tag): one for one in get_args(Event)}  # by `kind`
 
 # ── The scenario ─────────────────────────────────────────────────────────────────────────────────────
 
 
 class Scenario(Struct, frozen=True, forbid_unknown_fields=True):
-    """A whole file. `seed` decides everything that is left to chance."""
+    """A whole file. `seed` decides everything that is left to chance. With `shifts_ms` it is one scenario for each, in
+    which every event comes so much later."""
 
     title: Text
     doc: Annotated[str, Meta(max_length=2000)] = ""
     seed: Annotated[int, Meta(ge=0, le=(1 << 63) - 1)] = 0
     duration_ms: Span = 1000.0
+    shifts_ms: Annotated[tuple[Time, ...], Meta(max_length=100)] = ()
     link: LinkSetup = LinkSetup()
+    phone: Task = Task()
+    expect: Expected = Expected()
     event: Annotated[tuple[Event, ...], Meta(max_length=1000)] = ()
 
 
@@ -241,7 +177,7 @@ def _sentence(found: str, plain: Any) -> str:
 
 def _fields(keys: list[str | int], plain: Any) -> dict[str, Any]:
     """The keys of a table of the file, each with its type."""
-    owner: Any = LinkSetup if keys[:1] == ["link"] else Scenario
+    owner: Any = {"link": LinkSetup, "phone": Task, "expect": Expected}.get(str(keys[0]) if keys else "", Scenario)
     kinds: dict[str, Any] = {}
     if keys[:1] == ["event"] and len(keys) > 1:
         kinds["kind"] = msgspec.inspect.LiteralType(tuple(EVENTS))

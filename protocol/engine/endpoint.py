@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from random import Random
 from typing import Any, Final, TypeVar
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from opalink.protocol.codec import HOMES, DecodeError, Packet, Status, Tlv, VirtualChannel, decode, encode
 from opalink.protocol.engine.checks import Checks, header, of_fault, other_version
@@ -21,7 +21,7 @@ from opalink.protocol.engine.clock import Clock
 from opalink.protocol.engine.counters import OF_STATUS, Counters
 from opalink.protocol.engine.dispatch import Kind, Later, Part, RefusedError, Reply, table
 from opalink.protocol.engine.exchanges import Incoming, Outgoing, key_of
-from opalink.protocol.engine.machine import Cause, Run
+from opalink.protocol.engine.machine import Cause, Run, timed
 from opalink.protocol.engine.values import Unknowns
 from opalink.protocol.ir import model as ir
 from opalink.protocol.packets import CounterId, Lane, Outcome, Pending, Refusal
@@ -51,6 +51,8 @@ class Endpoint:
     operations = 0  # of the upper tester: flags of Operation
     gate = ""  # the machine whose states say what is legal
     kept: tuple[CounterId, ...] = ()  # counters beside those that every side keeps
+    attempts = 1  # at a request that gets no response
+    once: frozenset[str] = frozenset()  # requests of which there is always one attempt
 
     def __init__(
         self, role: Role, name: str, features: Iterable[str], parts: Sequence[type[Part]], catalogue: ir.Catalogue
@@ -66,7 +68,7 @@ class Endpoint:
         self._patience = times["tResponse"].max or 0
         refresh = (times["tPendingRefresh"].max or 0) * 4 // 5  # in time even after a replay
         self.incoming = Incoming(self.clock, refresh, self._report_pending)
-        self.outgoing = Outgoing(self.clock, self._patience, self._missed)
+        self.outgoing = Outgoing(self.clock, self._patience, self._again, self._missed)
         self._success = {Status(s.value) for s in catalogue.statuses if s.success}
         self._out: list[Departure] = []
         self._signals: deque[Event] = deque()
@@ -82,6 +84,7 @@ class Endpoint:
             if part.machine:
                 part.run = self.runs[part.machine] = Run(machines[part.machine], part, self, times)
         self._gate = self.runs[self.gate]
+        self._once = self.once.union(*(timed(run.machine) for run in self.runs.values()))
         unknowns = Unknowns(catalogue)
         self.checks = Checks(self, self._gate, unknowns)
         self._kinds = table(self, self._parts, self.runs.values(), unknowns)
@@ -329,8 +332,18 @@ class Endpoint:
         )
         self._depart(lane, encode(packet))
         if txn:
-            self.outgoing.add(Cause(packet, lane))
+            self.outgoing.add(Cause(packet, lane), 0 if kind.name in self._once else self.attempts - 1)
         return packet
+
+    def _again(self, cause: Cause) -> bool:
+        """Repeat a request: a peer that has had it gives the response that it has stored. Whether it could be sent."""
+        packet = cause.arrived
+        kind = self._kinds[packet.type]
+        lane = next((x for x in _LANES if x in kind.lanes and self.carries(x)), None)
+        if lane is None or not self.checks.legal(packet.type):
+            return False
+        self._depart(lane, encode(structs.replace(packet, t_ns=self.link_time)))
+        return True
 
     def _on_response(self, lane: Lane, packet: Packet, error: DecodeError | None) -> None:
         asked = self.outgoing.find(packet)
@@ -354,8 +367,13 @@ class Endpoint:
 
     def _missed(self, cause: Cause) -> None:
         self.count(CounterId.UNANSWERED)
-        for tell in self._kinds[cause.arrived.type].unanswered:
+        kind = self._kinds[cause.arrived.type]
+        for tell in kind.unanswered:
             tell(cause)
+        self.gave_up(kind)
+
+    def gave_up(self, kind: Kind) -> None:
+        """A request of this side's own has had no response, however often it was sent."""
 
     def asking(self, packet: str) -> bool:
         """Whether a request of this side's own of a type waits for its response."""

@@ -76,13 +76,23 @@ class Incoming:
         self._clock.start(("pending", key), self._refresh, lambda: self._remind(key))
 
 
+class _Asked(Struct):
+    """A request that is open, and how often it may still be repeated."""
+
+    cause: Cause
+    left: int
+
+
 class Outgoing:
     """This side's own requests that wait for a response."""
 
-    def __init__(self, clock: Clock, patience: int, missed: Callable[[Cause], None]) -> None:
-        """After `patience` a request is given up and `missed` told."""
-        self._clock, self._patience, self._missed = clock, patience, missed
-        self._open: dict[int, Cause] = {}
+    def __init__(
+        self, clock: Clock, patience: int, again: Callable[[Cause], bool], missed: Callable[[Cause], None]
+    ) -> None:
+        """After `patience` a request is repeated by `again`, which says whether it could be sent, as often as was
+        asked for; then it is given up and `missed` told."""
+        self._clock, self._patience, self._again, self._missed = clock, patience, again, missed
+        self._open: dict[int, _Asked] = {}
         self._last = 0
 
     def reset(self) -> None:
@@ -96,8 +106,8 @@ class Outgoing:
             if self._last not in self._open:
                 return self._last
 
-    def add(self, cause: Cause) -> None:
-        self._open[cause.arrived.txn] = cause
+    def add(self, cause: Cause, repeats: int = 0) -> None:
+        self._open[cause.arrived.txn] = _Asked(cause, repeats)
         self.wait(cause.arrived.txn, self._patience)
 
     def wait(self, txn: int, patience: int) -> None:
@@ -107,12 +117,12 @@ class Outgoing:
 
     def find(self, packet: Packet) -> Cause | None:
         """The request that a response answers."""
-        cause = self._open.get(packet.txn)
-        return cause if cause and cause.arrived.type == packet.type else None
+        asked = self._open.get(packet.txn)
+        return asked.cause if asked and asked.cause.arrived.type == packet.type else None
 
     def of_type(self, code: int) -> Iterator[int]:
         """Transactions of the open requests of a type."""
-        return (txn for txn, cause in self._open.items() if cause.arrived.type == code)
+        return (txn for txn, asked in self._open.items() if asked.cause.arrived.type == code)
 
     def drop(self, txn: int) -> None:
         self._open.pop(txn, None)
@@ -123,6 +133,12 @@ class Outgoing:
             self.drop(txn)
 
     def _miss(self, txn: int) -> None:
-        cause = self._open.pop(txn, None)
-        if cause is not None:
-            self._missed(cause)
+        asked = self._open.get(txn)
+        if asked is None:
+            return
+        if asked.left:
+            asked.left -= self._again(asked.cause)  # what no lane carries now waits for one
+            self.wait(txn, self._patience)
+        else:
+            del self._open[txn]
+            self._missed(asked.cause)

@@ -1,6 +1,8 @@
-"""The laser link as either side keeps it where what lies below trains by itself: the words that both link machines use.
+"""The laser link as either side keeps it: the words that both link machines use.
 
-What the receiver would measure is made up from how well the sides sit: the channel model is not this part's.
+What the receiver would measure is made up from how well the sides sit: the channel model is not this part's. Where the
+side does the link layer itself it has a FLIT layer, and its receiver locks a while after light has come: no pattern
+travels over a bench.
 
 Plan: what a side says of itself · guards · effects · what it sends · conditions.
 """
@@ -10,6 +12,7 @@ from typing import Any, Final
 from opalink.protocol.codec import Status
 from opalink.protocol.engine.machine import Cause
 from opalink.protocol.engine.surroundings import SidePart
+from opalink.protocol.flit import End, least
 from opalink.protocol.packets import (
     CounterId,
     GearMask,
@@ -26,12 +29,15 @@ from opalink.protocol.packets import (
     LinkState,
     RetrainReason,
     RetrainReq,
+    TrainLock,
     TrainReq,
+    TrainResult,
     TrainStatus,
 )
 from opalink.spec.form import MS, US
 
 _RELOCK: Final = 500 * US
+_LOCK: Final = 500 * US  # to find the clock, and again to find codewords
 _BER: Final = 1200  # -100 log10 of what is left of errors: a clean link
 # How long waking up takes at most, in us, by how deeply the link sleeps.
 _WAKING: Final = {LinkPower.L0: 0, LinkPower.L1: 1000, LinkPower.L2: 20_000, LinkPower.L3: 520_000}
@@ -58,12 +64,19 @@ class Light(SidePart):
         self.asleep = False
         self.epoch = 0
         self.params: tuple[LinkParams, LinkParamsResponse] | None = None  # those in effect
-        self._locked = False
+        self._locked = self._leaving = False
         self._reason = Status.OK
+        if self.flits is not None:
+            self.flits.begin(least(), least())
+
+    @property
+    def flits(self) -> End | None:
+        """The FLIT layer; None where what lies below does it."""
+        return None
 
     @property
     def lit(self) -> bool:
-        return self.tx is LaserState.ON and self._locked
+        return self._leaving or (self.tx is LaserState.ON and self._locked)
 
     @property
     def rx_power(self) -> int:
@@ -105,7 +118,7 @@ class Light(SidePart):
         return self.around.light
 
     def when_trained_below(self, _: Cause) -> bool:
-        return True
+        return self.flits is None
 
     def when_automatic(self, _: Cause) -> bool:
         return self.mode is not LaserMode.MANUAL
@@ -146,16 +159,48 @@ class Light(SidePart):
         self.tx = LaserState.PULSE
         self.end.count(CounterId.RESTART_PULSES)
 
-    def do_laser_on(self, _: Cause) -> None:
-        self.tx, self._locked = LaserState.ON, True
+    def do_laser_on(self, cause: Cause) -> None:
+        self._last()
+        self.tx, self._locked = LaserState.ON, self.flits is None
+        if self.flits is not None and cause.left != "L1":  # a training, not a relock
+            self.end.clock.start(("laser", "lock"), _LOCK, lambda: self._lock("cdr_locked"))
+
+    def _lock(self, found: str) -> None:
+        """The receiver has found the clock, or codewords."""
+        if not self.around.light or self.tx is not LaserState.ON:
+            return
+        if found == "cdr_locked":
+            if self.flits is not None:
+                self.flits.begin(least(self.epoch), least(self.epoch))
+            self.end.clock.start(("laser", "lock"), _LOCK, lambda: self._lock("fec_locked"))
+        else:
+            self._locked = True
+        self.end.signal(found)
+
+    def _last(self) -> None:
+        """What was answered leaves before light or lock go: from the side it has gone, from the FLIT layer not yet."""
+        if self.flits is not None and self.lit and self.around.interlock:
+            self._leaving = True
+            self.end.clock.start(("laser", "last"), 0, self._left)
+
+    def _left(self) -> None:
+        self._leaving = False
+        if self.flits is not None and not self._locked:
+            self.flits.suspend()
 
     def do_laser_off(self, _: Cause) -> None:
+        self._last()
         self.tx, self._locked = LaserState.OFF, False
         if self.mode is LaserMode.TEST:
             self.mode = LaserMode.AUTO
+        if not self.around.contacts:
+            self.epoch = 0
 
     def do_relock(self, _: Cause) -> None:
+        self._last()
         self._locked = False
+        if self.flits is not None and not self._leaving:
+            self.flits.suspend()
         self.end.clock.start(("laser", "relock"), _RELOCK, self._relocked)
 
     def _relocked(self) -> None:
@@ -176,7 +221,7 @@ class Light(SidePart):
     def do_apply_params(self, cause: Cause) -> None:
         self.epoch = cause.body.epoch
 
-    # Gears, patterns and positions of channels are what lies below.
+    # Gears and patterns are what lies below, and positions of channels where the FLIT layer does.
     def do_transmit_pattern(self, cause: Cause) -> None: ...
     def do_tune(self, cause: Cause) -> None: ...
     def do_next_attempt(self, cause: Cause) -> None: ...
@@ -200,7 +245,12 @@ class Light(SidePart):
         return TrainReq()
 
     def fill_train_status(self, _: Cause) -> TrainStatus:
-        return TrainStatus(state=LinkState(self.run.number), rx_power=self.rx_power)
+        locks = TrainLock.LIGHT if self.around.light else TrainLock(0)
+        result = TrainResult.NO_LOCK if locks else TrainResult.NO_LIGHT
+        if self._locked:
+            locks |= TrainLock.CDR | TrainLock.FEC
+            result = TrainResult.LOCKED
+        return TrainStatus(LinkState(self.run.number), locks, result, rx_power=self.rx_power, ber=_BER)
 
     def answer_laser_safety(self, _: Cause) -> LaserSafetyResponse:
         interlock = Interlock(0)

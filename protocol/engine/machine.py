@@ -89,6 +89,17 @@ def provided(part: object) -> set[str]:
     return {name for name in dir(part) if name.startswith(("when_", "do_", "fill_"))}
 
 
+def timed(machine: Machine) -> set[str]:
+    """The requests whose response a timer of the machine waits for: it says what becomes of one without."""
+    return {
+        action.packet
+        for row in machine.rows
+        if any(isinstance(action, form.Start) for action in row.actions)
+        for action in row.actions
+        if isinstance(action, form.Send) and action.form is form.Form.REQUEST
+    }
+
+
 def duration(timer: Timer, edge: form.Edge = form.Edge.NOMINAL) -> int:
     """What a timer is started with: the time asked for, else the one that there is."""
     asked = timer.max if edge is form.Edge.MAX else timer.nominal

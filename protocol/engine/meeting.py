@@ -17,6 +17,7 @@ from typing import Final, Protocol
 from opalink.protocol.codec import Tlv
 from opalink.protocol.engine.clock import NEVER
 from opalink.protocol.engine.endpoint import Departure
+from opalink.protocol.engine.gears import Reading
 from opalink.protocol.engine.phone import Phone
 from opalink.protocol.packets import (
     AttachOperation,
@@ -24,6 +25,7 @@ from opalink.protocol.packets import (
     Lane,
     LaneDownOperation,
     LaneUpOperation,
+    LaserGear,
     OperationTag,
     Outcome,
     ResetKind,
@@ -32,6 +34,7 @@ from opalink.spec.form import Role
 
 STANDSTILL: Final = 10_000  # rounds at one instant before the sides count as stuck
 
+Meter = Callable[[int], Reading]
 Tap = Callable[[int, Role, Lane, bytes], None]
 
 
@@ -77,6 +80,13 @@ class Between(Protocol):
     def shine(self, both: bool) -> None:
         """Whether both lasers carry packets; until they do, what is sent waits."""
 
+    @property
+    def meter(self) -> Meter | None:
+        """Where the phone's receiver can be asked what it counts; None where nothing is received in between."""
+
+    def tune(self, gear: LaserGear, now: int, /) -> None:
+        """The sides have agreed on a gear of the downlink."""
+
 
 class Wire:
     """Packets arrive whole, in order, at once."""
@@ -105,6 +115,10 @@ class Wire:
 
     def shine(self, both: bool) -> None: ...
 
+    meter: Meter | None = None
+
+    def tune(self, gear: LaserGear, _: int, /) -> None: ...
+
 
 # ── The meeting ──────────────────────────────────────────────────────────────────────────────────────
 
@@ -128,6 +142,7 @@ class Meeting:
         self.taps: list[Tap] = []
         self._on, self._quality = False, 100
         self._powered, self._lit = False, True  # as the module has been told
+        phone.light.meter = self.between.meter
         phone.reset(ResetKind.COLD, seed, 0)
         module.reset(ResetKind.COLD, seed + 1, 0)
 
@@ -163,6 +178,8 @@ class Meeting:
             moved = self._send(Role.PHONE, self.phone.outbox())
             moved |= self._send(Role.MODULE, self.module.outbox())
             self.between.shine(self.phone.carries(Lane.LASER) and self.module.carries(Lane.LASER))
+            if self.phone.light.gear is not None:
+                self.between.tune(self.phone.light.gear, self.now)
             for role, lane, data in self.between.arrivals(self.now):
                 (self.phone if role is Role.PHONE else self.module).receive(lane, data, self.now)
                 moved = True
@@ -188,10 +205,13 @@ class Meeting:
                 self.phone.undock()
                 self.between.parted()
             return True
-        powered = touching and self.phone.contact.supplying and self.between.powered(self.now)
+        held_up = self.phone.contact.supplying and self.between.powered(self.now)
+        powered = touching and (held_up or not self.phone.source)  # who supplies the phone needs nothing from it
         if powered is not self._powered:
-            self._powered, self._lit = powered, True
+            self._powered = powered
             if powered:
+                self._lit = True  # to either side, until it is looked at
+                self.phone.see(light=True)
                 self.operate(OperationTag.ATTACH, AttachOperation(self._quality))
             else:
                 self.operate(OperationTag.DETACH, DetachOperation())

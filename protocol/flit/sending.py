@@ -33,6 +33,9 @@ class Sending(State):
         channel = self._out.channels.get(vc) if vc is not None else None
         if len(packet) < PACKET_OVERHEAD or not packet[0] or packet_size(packet, 0) != len(packet):
             raise ValueError(f"{len(packet)} bytes are not one packet, from its version byte to its CRC")
+        if vc is not None and self._armed is not None and packet_type(packet) != PacketType.LINK_PARAMS:
+            self._put_off(vc, packet)
+            return
         if channel is None:
             raise ValueError(f"virtual channel {vc} is not granted by the peer")
         if len(packet) > channel.limit:
@@ -46,9 +49,23 @@ class Sending(State):
         else:
             channel.put(packet)
 
+    def _put_off(self, vc: int, packet: bytes) -> None:
+        if sum(len(later) for _, later in self._later) + len(packet) > QUEUE_BYTES:
+            raise QueueFullError(f"no more than {QUEUE_BYTES} bytes wait for a new epoch")
+        self._later.append((vc, packet))
+
+    def tell(self, now: int) -> None:
+        """Have a FLIT leave, though there may be nothing to tell: the first one of an epoch."""
+        self._answer_by(now)
+
     def waiting(self, vc: int) -> int:
         """Bytes that wait to leave on a channel."""
         return self._out.channels[vc].waiting if vc in self._out.channels else 0
+
+    @property
+    def next_number(self) -> int:
+        """Sequence number of the next FLIT that takes one."""
+        return self._window.next & MASK
 
     @property
     def unconfirmed(self) -> int:

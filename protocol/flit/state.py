@@ -68,26 +68,30 @@ class State:
     def begin(self, ours: Params, theirs: Params) -> None:
         """A new epoch, in which each side grants what its parameters say; both carry its number. Packets that
         have not left whole go whole in it; those that have, and are not confirmed, are counted in `lost`."""
-        waiting = {vc: channel for vc, channel in self._out.channels.items() if channel.queue}
+        waiting = {vc: [*channel.queue] for vc, channel in self._out.channels.items() if channel.queue}
+        for vc, packet in self._later:
+            waiting.setdefault(vc, []).append(packet)
         for vc, ends in self._ends.items():
             self.lost[vc] += len(ends)
         self._start(ours, theirs)
-        for vc, channel in waiting.items():
+        for vc, packets in waiting.items():
             if vc in self._out.channels:
-                for packet in channel.queue:
+                for packet in packets:
                     self._out.channels[vc].put(packet)
             else:
-                self.lost[vc] += len(channel.queue)
+                self.lost[vc] += len(packets)
         self.lost += Counter()  # drops zeros
 
     def expect(self, ours: Params, theirs: Params) -> None:
-        """The same, as soon as the peer's first FLIT of the new epoch arrives."""
+        """The same, as soon as the peer's first FLIT of the new epoch arrives. Until then the answer that says so still
+        leaves in the old one, and whatever else is put waits."""
         self._armed = ours, theirs
 
     def _start(self, ours: Params, theirs: Params) -> None:
         self.epoch = ours.epoch
         self._parity = ours.epoch & 1
         self._armed = None
+        self._later: list[tuple[int, bytes]] = []  # what waits for the epoch that is expected, by channel
         self._suspended = False
         self._coalesce = ours.ack_coalesce
         self._out = Outbox(

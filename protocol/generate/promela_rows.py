@@ -201,6 +201,8 @@ class Rows:
                 stub = self.said(side, self.model.signals[name]) + "; " if name in self.model.signals else ""
                 return stub + self._raise(side, name)
             case Do(effect=word):
+                if word in self.model.effects:
+                    return self.said(side, self.model.effects[word])
                 found = effect_of(m, word)
                 return self.said(side, found.text) if isinstance(found, Exact) else "skip"
             case Answer(status=status):

@@ -18,12 +18,14 @@ Files = dict[str, bytes]
 
 
 class Backend(Struct, frozen=True):
-    """`folder` is the sub-package, or the folder of the checkout, whose files it owns."""
+    """`folder` is the sub-package, or the folder of the checkout, whose files it owns; none where they are
+    made when they are needed. With `make_for`, it can also make what the modules of one profile need."""
 
     name: str
     doc: str
     make: Callable[[Catalogue], Files]
     folder: str
+    make_for: Callable[[Catalogue, str], Files] | None = None
 
 
 def _python(catalogue: Catalogue) -> Files:
@@ -32,12 +34,30 @@ def _python(catalogue: Catalogue) -> Files:
     return {name: text.encode() for name, text in modules(catalogue).items()}
 
 
+def _c(catalogue: Catalogue, profile: str = "") -> Files:
+    from opalink.protocol.generate.c import files
+
+    return files(catalogue, profile)
+
+
 def _export(catalogue: Catalogue) -> Files:
     return {EXPORT: catalogue.to_json()}
 
 
+def _scapy(catalogue: Catalogue) -> Files:
+    from opalink.protocol.generate.scapy_module import modules
+
+    return {name: text.encode() for name, text in modules(catalogue).items()}
+
+
 def _vectors(catalogue: Catalogue) -> Files:
     from opalink.protocol.generate.vectors import files
+
+    return files(catalogue)
+
+
+def _docs(catalogue: Catalogue) -> Files:
+    from opalink.protocol.generate.docs import files
 
     return files(catalogue)
 
@@ -58,8 +78,11 @@ BACKENDS = {
     b.name: b
     for b in (
         Backend("python", "frozen value classes and a straight-line codec", _python, "opalink.protocol.packets"),
+        Backend("c", "a codec in C99 for firmware: header and source", _c, "opalink.protocol.c99", _c),
+        Backend("scapy", "layers for scapy, under its licence", _scapy, "protocol/scapy/packets"),
         Backend("json", "the canonical export", _export, "opalink.protocol.exports"),
         Backend("vectors", "positive and negative samples of every packet", _vectors, "opalink.protocol.exports"),
+        Backend("docs", "the reference pages of the document, for Sphinx", _docs, ""),
         Backend("picture", "one picture of the protocol", _picture, "docs/_generated"),
         Backend("promela", "models of the machines for the checker spin", _promela, "docs/_generated"),
     )
@@ -82,17 +105,24 @@ def _folder(place: str) -> Path:
     return Path(next(iter(found.submodule_search_locations)))
 
 
-def made(backend: str, folder: Path) -> dict[Path, bytes]:
-    """What one back end makes of the catalogue as declared, for a folder."""
+def made(backend: str, folder: Path, profile: str = "") -> dict[Path, bytes]:
+    """What one back end makes of the catalogue as declared, for a folder. Raises ValueError where there is no such
+    profile, or the back end makes no difference between profiles."""
     catalogue, _ = declared()
-    return {folder / name: data for name, data in BACKENDS[backend].make(catalogue).items()}
+    chosen = BACKENDS[backend]
+    if profile and chosen.make_for is None:
+        raise ValueError(f"The back end {backend} makes the same for every profile.")
+    if profile and profile not in catalogue.profile:
+        raise ValueError(f"No profile is called {profile!r}; there are {', '.join(catalogue.profile)}.")
+    found = chosen.make_for(catalogue, profile) if profile and chosen.make_for else chosen.make(catalogue)
+    return {folder / name: data for name, data in found.items()}
 
 
 def everything() -> dict[Path, bytes]:
     """Every generated file of the checkout with its content; the lock too."""
     catalogue, entries = declared()
     out: dict[Path, bytes] = {lock_path(): text_of(entries)}
-    for backend in BACKENDS.values():
+    for backend in (b for b in BACKENDS.values() if b.folder):
         folder = _folder(backend.folder)
         out |= {folder / name: data for name, data in backend.make(catalogue).items()}
     return out

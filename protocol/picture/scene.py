@@ -2,8 +2,10 @@
 
 Plan: the scene · from a file · the chart.
 
-A scene is an sRGB picture. The chart is drawn, not photographed: gradients, patches, edges, a star and a zone plate,
-so that tone, colour, sharpness and aliasing each have a place where they show.
+A scene is an sRGB picture. The bundled photograph shows a cup on a table of wood: texture, highlights and skin-like
+tones. Rachel Michetti took it at the Pikolo Espresso Bar and gave it away under CC0; scikit-image distributes it, and
+these are the bytes of its file. The chart is drawn, not photographed: gradients, patches, edges, a star and a zone
+plate, so that tone, colour, sharpness and aliasing each have a place where they show.
 """
 
 from pathlib import Path
@@ -14,6 +16,7 @@ from opalink.protocol.picture.formats import PictureError
 from opalink.protocol.picture.libraries import Codes, Floats, Image, ImageOps, UnidentifiedImageError, np
 
 PIXELS: Final = 128_000_000  # of a file, at most
+BUNDLED: Final = Path(__file__).with_name("coffee.png")
 _CHART: Final = (1600, 1200)
 
 # ── The scene ────────────────────────────────────────────────────────────────────────────────────────
@@ -49,7 +52,7 @@ class Scene:
 # ── From a file ──────────────────────────────────────────────────────────────────────────────────────
 
 
-def photograph(path: Path) -> Scene:
+def photograph(path: Path = BUNDLED) -> Scene:
     """A picture that Pillow can read, turned upright; its colours are taken for sRGB. Raises PictureError."""
     try:
         # Pillow warns from 89 million pixels on; what is too many is decided here.

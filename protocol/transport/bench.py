@@ -184,6 +184,13 @@ class Bench:
         """Whether the implementation says that it carries out an operation."""
         return bool(self.peer.operations >> operation & 1)
 
+    def use(self, plane: PlaneChoice) -> None:
+        """Meet the implementation on a plane from the next binding on. Raises NotOffered."""
+        wanted, kind = _PLANES[plane]
+        if not self.peer.planes & wanted:
+            raise NotOffered(f"The implementation does not offer the {wanted.name} plane.")
+        self._plane, self._kind = wanted, kind
+
     # ── Sending ──
 
     @property
@@ -230,8 +237,7 @@ class Bench:
             return
         while (left := until - self.now) > 0:
             self._receive(left / 1e9)
-        while self._receive(0):
-            pass
+        self._receive(0)
 
     def wait(self, until: int) -> None:
         """In real time, let it pass until something arrives, or until then."""
@@ -248,8 +254,9 @@ class Bench:
                     return self.arrivals.pop(i)
             seen = len(self.arrivals)
             if not self.virtual:
-                if not self._receive(max(0, deadline - self.now) / 1e9) and self.now > deadline:
-                    return None
+                if (left := deadline - self.now) < 0:
+                    return None  # whatever comes now comes too late, and may never cease
+                self._receive(left / 1e9)
             elif self.stirred:  # what was sent may bring the next event forward, so it is delivered first
                 self._step(self._now)
             elif self._now >= deadline:
@@ -337,12 +344,14 @@ class Bench:
             return False
         if not data:
             raise Closed("The implementation closed the connection.", self._channel.evidence())
-        self._accepted += len(data)
+        if self._awaited is not RecordKind.BIND:  # else it is of the last binding, and is not kept
+            self._accepted += len(data)
         if self._accepted > self._flood:
             self._broken(f"The implementation sent more than {self._flood} bytes at once")
         now = self.now
         for record in self._reader.feed(data):
-            self.journal.append(Entry(now, False, record))
+            if self._awaited is not RecordKind.BIND or record.kind == RecordKind.BIND:
+                self.journal.append(Entry(now, False, record))
             try:
                 self._take(record, now)
             except DecodeError as error:

@@ -14,8 +14,9 @@ import time
 from collections.abc import Callable, Sequence
 from heapq import heapify, heappop, heappush
 from itertools import count
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
+from opalink.protocol.engine.lanes import Lanes
 from opalink.protocol.errors import DecodeError
 from opalink.protocol.packets.bodies import (
     Bind,
@@ -48,6 +49,7 @@ from opalink.protocol.transport.framing import LANES, NEVER, RecordReader, packe
 from opalink.spec.form import Role
 
 CLOCKS: Final = (ClockMode.REAL, ClockMode.VIRTUAL)
+_KINDS: Final = {Plane.PACKET: RecordKind.PACKET, Plane.FLIT: RecordKind.FLIT}
 NAME: Final = 64  # bytes of a name in BIND
 FULL: Final = 65_536  # bytes to collect before they are sent
 STANDSTILL: Final = 10_000  # runs of an endpoint at one instant before it counts as stuck
@@ -60,7 +62,8 @@ _ROLES: Final = {Role.MODULE: BindRole.MODULE, Role.PHONE: BindRole.PHONE}
 
 
 class Departure(Protocol):
-    """A packet that leaves at a time: on the packet plane an L3 packet, whole."""
+    """A packet that leaves at a time: on the packet plane an L3 packet, whole; on the FLIT plane what its lane
+    carries."""
 
     @property
     def time(self) -> int: ...
@@ -71,7 +74,8 @@ class Departure(Protocol):
 
 
 class Endpoint(Protocol):
-    """A phone or a module without socket, thread or clock. Times are nanoseconds and never go back."""
+    """A phone or a module without socket, thread or clock. Times are nanoseconds and never go back. One that can do the
+    link layer itself is a `protocol.engine.lanes.Side` as well, and offers both planes."""
 
     @property
     def role(self) -> Role: ...
@@ -114,7 +118,10 @@ class Session:
     """One connection of a tester to an endpoint. `clock` gives real time in nanoseconds."""
 
     def __init__(self, endpoint: Endpoint, outlet: Outlet, clock: Callable[[], int] = time.monotonic_ns) -> None:
+        self._served: Any = endpoint
         self._endpoint, self._outlet, self._clock = endpoint, outlet, clock
+        self._planes = Plane(getattr(endpoint, "planes", Plane.PACKET))
+        self._kind = RecordKind.PACKET
         self._reader = RecordReader()
         self._mode: ClockMode | None = None  # None: not bound
         self._epoch = self._now = 0
@@ -174,7 +181,7 @@ class Session:
             self._bind(record.payload)
         elif self._mode is None:
             return
-        elif kind == RecordKind.PACKET:
+        elif kind == self._kind:
             self._packet(record)
         elif kind == RecordKind.CLOCK:
             if self._mode is ClockMode.VIRTUAL:
@@ -184,12 +191,13 @@ class Session:
 
     def _bind(self, payload: Buffer) -> None:
         """Begin anew. A BIND that names what is not offered is answered too, but binds nothing."""
-        endpoint = self._endpoint
         try:
             asked = decode_Bind(payload, 0, len(payload))
         except DecodeError:
             asked = Bind()
-        accepted = asked.planes == Plane.PACKET and asked.clocks in CLOCKS
+        accepted = asked.planes in _KINDS and bool(asked.planes & self._planes) and asked.clocks in CLOCKS
+        self._meet_on(Plane(asked.planes) if accepted else Plane.PACKET)
+        endpoint = self._endpoint
         self._mode = ClockMode(asked.clocks) if accepted else None
         self._epoch, self._now = self._clock(), 0
         self._leaving.clear()
@@ -199,7 +207,7 @@ class Session:
         self._up = LANES if self._together else frozenset()
         answer = Bind(
             role=_ROLES[endpoint.role],
-            planes=Plane.PACKET,
+            planes=self._planes,
             clocks=sum(CLOCKS),
             operations=endpoint.operations,
             name=_clipped(endpoint.name, NAME),
@@ -208,6 +216,16 @@ class Session:
         if not accepted:
             self.log(LogSeverity.WARNING, "Not bound: BIND must name one plane and one clock of those offered.")
         self._collect()
+
+    def _meet_on(self, plane: Plane) -> None:
+        """Have the endpoint bring packets to the lanes, or what the lanes carry."""
+        self._kind = _KINDS[plane]
+        if plane is Plane.FLIT:
+            self._endpoint = Lanes(self._served)
+        else:
+            self._endpoint = self._served
+            if self._planes & Plane.FLIT:
+                self._served.take_plane(plane)
 
     def _packet(self, record: Record) -> None:
         if record.lane in self._up:
@@ -323,7 +341,7 @@ class Session:
         while leaving and leaving[0][0] <= until:
             at, _, lane, data = heappop(leaving)
             if lane in self._up:
-                self._put(packet_record(RecordKind.PACKET, lane, at if virtual else self._real(), data))
+                self._put(packet_record(self._kind, lane, at if virtual else self._real(), data))
 
 
 def _clipped(text: str, size: int) -> bytes:

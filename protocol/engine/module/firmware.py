@@ -31,7 +31,7 @@ from opalink.protocol.packets import (
     FwStatus,
     TrustLevel,
 )
-from opalink.spec.form import MS
+from opalink.spec.form import MS, Local
 
 # ── Images ───────────────────────────────────────────────────────────────────────────────────────────
 
@@ -264,7 +264,13 @@ class Firmware(ModulePart):
         )
         return FwQueryResponse(components=(component,))
 
+    def when_unsaid(self, _: Cause) -> bool:
+        return self._unsaid is not None
+
     def fill_fw_status(self, cause: Cause) -> FwStatus:
+        if cause.row is not None and cause.row.event == Local("session_open") and self._unsaid is not None:
+            told, self._unsaid = self._unsaid, None
+            return told
         state = FirmwareState[self.run.state]
         result = cause.reasons[0] if cause.reasons else Status.OK
         if result is Status.FW_BAD_HASH:  # the first of what the row may say
@@ -275,9 +281,3 @@ class Firmware(ModulePart):
         told = FwStatus(component=COMPONENT, state=state, result=result, progress=progress, offset=held)
         self._unsaid = None if self.end.runs["ATTACH"].state in _SPEAKS else told
         return told
-
-    def session_opened(self) -> None:
-        """What nobody could hear is said again."""
-        if self._unsaid is not None:
-            self.end.send(self._unsaid)
-            self._unsaid = None

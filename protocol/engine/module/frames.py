@@ -15,6 +15,7 @@ from fastcrc import crc32
 from opalink.protocol.codec import Status, VirtualChannel
 from opalink.protocol.engine.dispatch import RefusedError
 from opalink.protocol.engine.machine import Cause
+from opalink.protocol.engine.module import modes
 from opalink.protocol.engine.module.exposures import Exposures, Frame
 from opalink.protocol.engine.module.heat import Heat
 from opalink.protocol.engine.module.modes import Stream
@@ -39,6 +40,7 @@ from opalink.protocol.picture.formats import levels, raw_format
 from opalink.spec.form import MS, US
 from opalink.spec.limits import BLOCK_DATA
 
+_RELOCKING: Final = 100 * US  # after which the link is looked at again
 _RESEND_AFTER: Final = 20 * US
 _REPAIR: Final = ("frames", "again")
 _REPAIRS: Final = 8192  # blocks that can wait to be sent again
@@ -160,6 +162,8 @@ class Frames(ModulePart):
         if not s.runs:
             self.settle()
             return
+        if self._waits(s, self._begin):
+            return
         if not self._holding and self.stills and (waiting := self.stills.take(s.index)):
             self._launch(s, waiting)
             return
@@ -171,6 +175,8 @@ class Frames(ModulePart):
 
     def _exposed(self, s: Stream) -> None:
         """An exposure has ended: the frame is sent, or held where there is no light."""
+        if self._waits(s, self._exposed):
+            return
         frame = self._exposing.pop(s.index)
         self._free[s.index] = self.end.now
         if not self._holding:
@@ -189,6 +195,12 @@ class Frames(ModulePart):
 
     # ── Sending ──
 
+    def _waits(self, s: Stream, then: Callable[[Stream], None]) -> bool:
+        """Whether the link is relocking, as after a change of gear: what is to be done waits for it."""
+        if self.end.relocking:
+            self._schedule(s, _RELOCKING, then)
+        return bool(self.end.relocking)
+
     def _launch(self, s: Stream, frame: Frame) -> None:
         self._now[s.index] = frame
         self.end.count(CounterId.FRAMES)
@@ -197,11 +209,13 @@ class Frames(ModulePart):
 
     def _send(self, s: Stream) -> None:
         """The next blocks of a frame; after its last its trailer, and then the next frame."""
+        if self._waits(s, self._send):
+            return
         frame = self._now[s.index]
         upto = min(frame.leader.blocks, frame.next + BATCH)
         if self.around.has(Status.FRAME_DROPPED):
             upto = frame.next
-        part = frame.spread * (upto - frame.next) // frame.leader.blocks
+        part = self._spread(s, frame) * (upto - frame.next) // frame.leader.blocks
         self.transmit(frame, range(frame.next, upto))
         if frame.next < upto or (upto < frame.leader.blocks and not self.around.has(Status.FRAME_DROPPED)):
             frame.next = upto
@@ -218,6 +232,11 @@ class Frames(ModulePart):
             self._schedule(s, max(part, self._pause(s, frame)), self._begin)
         else:
             self.settle()
+
+    def _spread(self, s: Stream, frame: Frame) -> int:
+        """Time over which a frame's blocks are sent: longer than was thought if the link runs in a lower gear now."""
+        setups = [x.setup for x in self.end.streams]
+        return max(frame.spread, modes.period(s.setup, s.mode, setups, self.end.capacity))
 
     def _pause(self, s: Stream, frame: Frame) -> int:
         """Time until the next frame of a stream may begin, beside what its blocks took."""

@@ -1,6 +1,6 @@
 """The laser link as a module keeps it: what its machine adds to the words of both sides, and what measures the link.
 
-Plan: guards · effects · answers.
+Plan: guards · effects · answers · gears · the FLIT layer.
 """
 
 from typing import Any, Final
@@ -10,19 +10,27 @@ from opalink.protocol.engine.dispatch import Later
 from opalink.protocol.engine.light import Light
 from opalink.protocol.engine.machine import Cause
 from opalink.protocol.engine.module.part import ModulePart
+from opalink.protocol.flit import End, parameters
 from opalink.protocol.packets import (
     Beacon,
     BertRunResponse,
+    CounterId,
     LaserMode,
+    LinkParams,
     LinkParamsResponse,
     MarginMode,
     MarginOp,
     MarginResponse,
+    RetrainReq,
     SubsystemMask,
     VcResyncResponse,
+    VirtualChannel,
 )
 from opalink.spec.form import MS, SECOND, US
+from opalink.spec.limits import CHANNELS
 
+_DEPTH: Final = 1024  # FLITs held for replay: 0.5 ms on the fastest gear
+_CREDIT: Final = 1  # times the least room of each channel
 _BITS_PER_S: Final = 10_000_000_000
 _LONGEST: Final = 10 * SECOND  # of a measurement
 _AT_ONCE: Final = 1 * MS
@@ -36,7 +44,12 @@ class Laser(Light, ModulePart):
 
     def restart(self) -> None:
         super().restart()
+        self._agreed: int | None = None  # gears of the last RETRAIN_REQ that was agreed on
         self._stop_measuring()
+
+    @property
+    def flits(self) -> End | None:
+        return self.end.flits
 
     @property
     def proven(self) -> bool:
@@ -46,6 +59,12 @@ class Laser(Light, ModulePart):
     def gears(self) -> tuple[int, int]:
         link = self.end.identity.records["link"]
         return link.gears_down, link.gears_up
+
+    @property
+    def down(self) -> int:
+        """The gears, as a mask, of which the highest is that in which this side sends."""
+        mine = self.gears[0]
+        return mine if self._agreed is None else mine & self._agreed or mine
 
     @property
     def streaming(self) -> bool:
@@ -60,7 +79,17 @@ class Laser(Light, ModulePart):
                 return ask.op is MarginOp.QUERY or ask.dwell * US * _STEPS <= _LONGEST
             case "BertRun":
                 return bool(ask.length <= _BITS_PER_S * (_LONGEST // SECOND))
+            case "LinkParams":
+                return self._grants(ask)
         return super().when_supported(cause)
+
+    def _grants(self, ask: LinkParams) -> bool:
+        """Whether an epoch can begin on these terms: each channel once and none that is not declared, LINK among them,
+        and FLITs that can be told from those of the epoch that holds."""
+        granted = [row.vc for row in ask.channels]
+        known = {c.value for c in CHANNELS}
+        whole = len(granted) == len(set(granted)) and VirtualChannel.LINK in granted and known.issuperset(granted)
+        return whole and (self.flits is None or (ask.epoch ^ self.epoch) & 1 == 1)
 
     def when_disturbs(self, cause: Cause) -> bool:
         if type(cause.body).__name__ == "Margin" and cause.body.op is MarginOp.QUERY:
@@ -101,12 +130,46 @@ class Laser(Light, ModulePart):
         return self._measure(cause, BertRunResponse(tested=length), length * SECOND // _BITS_PER_S)
 
     def answer_link_params(self, cause: Cause) -> LinkParamsResponse:
-        given = LinkParamsResponse(epoch=self.epoch)
+        mine = parameters(self.epoch, depth=_DEPTH, credit=_CREDIT)
+        given = LinkParamsResponse(
+            replay_depth=mine.replay_depth, ack_coalesce=mine.ack_coalesce, epoch=mine.epoch, channels=mine.channels
+        )
         self.params = cause.body, given
+        if self.flits is not None:
+            self.flits.expect(given, cause.body)
         return given
 
     def answer_vc_resync(self, _: Cause) -> VcResyncResponse:
-        return VcResyncResponse(epoch=self.epoch)
+        if self.flits is None:
+            return VcResyncResponse(epoch=self.epoch)
+        return self.flits.position(VcResyncResponse)
+
+    # ── Gears ──
+
+    def do_take_gears(self, cause: Cause) -> None:
+        self._take_gears(cause)
+
+    def do_relock(self, cause: Cause) -> None:
+        super().do_relock(cause)
+        self._take_gears(cause)
+
+    def _take_gears(self, cause: Cause) -> None:
+        """What lies below changes the gear; frames are spread over what it carries."""
+        if isinstance(cause.body, RetrainReq) and not cause.body.keep_config:
+            self._agreed = int(cause.body.gears)
+
+    # ── The FLIT layer ──
+
+    def do_resync(self, cause: Cause) -> None:
+        if self.flits is not None and not self.flits.resync(cause.body, self.end.now):
+            self.end.count(CounterId.REPLAY_EXHAUSTED)
+            self.stumble({Status.REPLAY_EXHAUSTED})
+
+    def stumble(self, faults: set[Status]) -> None:
+        """The FLIT layer cannot go on as it is: the channels must find together again."""
+        self._reason = min(faults)
+        faults.clear()
+        self.end.signal("channel_fault")
 
     def _measure(self, cause: Cause, given: Any, time: int) -> Any:
         """The result, once the measurement has taken its time."""

@@ -23,7 +23,7 @@ _BINNINGS: Final = (2, 1, 4, 8)  # the maker's favourite first
 _DEPTHS: Final = (8, 10, 12, 14, 16)
 _ALIGN: Final = 8  # columns: a row then fills whole bytes
 _EFFICIENCY: Final = (64 * 624 * 96, 66 * 640 * 100)  # line code, FLITs, and room for everything else
-_START_LATENCY: Final = 60  # ms
+_START_LATENCY: Final = 50  # ms: what exposure and readout of the favourite mode leave of tFirstFrameWarm
 
 
 def sensor_modes(identity: Any) -> tuple[SensorMode, ...]:

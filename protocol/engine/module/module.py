@@ -1,4 +1,4 @@
-"""The reference module: a profile's module on the packet plane, and what an upper tester can do to it.
+"""The reference module: a profile's module on either plane, and what an upper tester can do to it.
 
 Plan: what is implemented · the module · what its parts ask of it · the upper tester.
 """
@@ -33,6 +33,7 @@ from opalink.protocol.engine.module.supply import Supply
 from opalink.protocol.engine.module.tester import GENERAL, Result, Tester, image_digest
 from opalink.protocol.engine.module.timing import Timing
 from opalink.protocol.engine.surroundings import Surroundings
+from opalink.protocol.flit import End
 from opalink.protocol.ir.load import catalogue
 from opalink.protocol.packets import (
     CounterId,
@@ -43,6 +44,7 @@ from opalink.protocol.packets import (
     LinkParams,
     LinkParamsResponse,
     Outcome,
+    Plane,
     PropertyTag,
     Ready,
     ResetKind,
@@ -98,7 +100,15 @@ class Module(Endpoint):
     """A module of a profile. It begins with its contacts open."""
 
     gate = "ATTACH"
+    planes = Plane.PACKET | Plane.FLIT
     kept = (
+        CounterId.SEQ_GAP,
+        CounterId.BAD_FLIT,
+        CounterId.DUPLICATE_FLITS,
+        CounterId.REPLAYS,
+        CounterId.REPLAY_EXHAUSTED,
+        CounterId.CREDIT_VIOLATION,
+        CounterId.CREDIT_STALLS,
         CounterId.LIGHT_LOST,
         CounterId.RESTART_PULSES,
         CounterId.INTERLOCK_OPENED,
@@ -116,6 +126,8 @@ class Module(Endpoint):
 
     parts: ClassVar[tuple[type[ModulePart], ...]] = _PARTS  # a subclass may put its own in the place of one
     scene: View | None = None  # what stands before the camera
+    flits: End | None = None  # its FLIT layer, where it does the link layer itself
+    flit_layer: type[End] = End
 
     def __init__(self, profile: str | Profile = "four-thirds") -> None:
         declared = catalogue()
@@ -128,6 +140,18 @@ class Module(Endpoint):
         self.operations = sum(1 << tag for tag in self.part(Tester).offered)
 
     # ── Lanes, events, resets ──
+
+    def take_plane(self, plane: Plane) -> None:
+        """Be met on a plane from the next reset on."""
+        itself = plane is Plane.FLIT and self.has("LASER")
+        self.flits = self.flit_layer(count=lambda what, _: self.count(what)) if itself else None
+
+    def recover(self, now: int) -> None:
+        """Act on what the FLIT layer has found that calls for a recovery of the link."""
+        if self.flits is not None and self.flits.faults:
+            self.clock.now = max(self.clock.now, now)
+            self.part(Laser).stumble(self.flits.faults)
+            self.settle()
 
     def carries(self, lane: Lane) -> bool:
         around = self.around
@@ -252,6 +276,12 @@ class Module(Endpoint):
         return laser is not None and laser.asleep
 
     @property
+    def relocking(self) -> bool:
+        """Whether the link is about to carry packets again, with light there."""
+        laser = self.find(Laser)
+        return laser is not None and laser.run.state == "RECOVERY" and self.around.light
+
+    @property
     def streams(self) -> list[Stream]:
         camera = self.find(Camera)
         return camera.streams if camera else []
@@ -262,9 +292,9 @@ class Module(Endpoint):
 
     @property
     def capacity(self) -> int:
-        """Bits of frame data that the link carries in a second."""
-        link = self.identity.record("link")
-        return modes.capacity(self.catalogue, link.gears_down if link else 0)
+        """Bits of frame data that the link carries in a second, in its present gear."""
+        laser = self.find(Laser)
+        return modes.capacity(self.catalogue, laser.down if laser else 0)
 
     def transmit(self, frame: Frame, blocks: range) -> None:
         """Send blocks of a frame that was held."""

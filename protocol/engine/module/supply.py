@@ -36,6 +36,7 @@ from opalink.spec.form import MS, US
 _BOOT: Final = 500  # mW, class P0
 _P2: Final = 3000  # mW
 _BOOT_VOLTAGE: Final = 5000  # mV
+_MOST_CURRENT: Final = 0x7FFF  # mA that PWR_STATUS can say; PWR_READY may speak of any voltage, 0 too
 _STATUS_EVERY: Final = 100 * MS  # R-PWR-001
 _TEST_CURRENT_MAX: Final = 2000  # mA: what the contacts of class P5 carry
 _LOOP: Final = 60  # mOhm, clean and well seated
@@ -84,6 +85,7 @@ class Supply(Reverse):
         self._budget_from = 0
         self._capped = False
         self._soft_reset_tried = False
+        self._unsure = False
         self._fault = (PowerFaultKind.SHORT, 0)
         self._fault_counts: dict[PowerFaultKind, int] = {}
         self._energy, self._since = 0, self.end.now  # in pJ, until `_since`
@@ -106,7 +108,9 @@ class Supply(Reverse):
 
     @property
     def available(self) -> int:
-        """What may be drawn now, in mW."""
+        """What may be used now, in mW; who supplies the other side lives on its own battery."""
+        if self.end.source:
+            return int(self.end.identity.records["power"].peak)
         power = self.contract.power if self.contract else _BOOT
         if self._capped:
             power = min(power, _P2)
@@ -122,6 +126,9 @@ class Supply(Reverse):
     def when_told_to_wait(self, cause: Cause) -> bool:
         return cause.packet is not None and cause.packet.status in (Status.PWR_WAIT, Status.BUSY)
 
+    def when_in_session(self, _: Cause) -> bool:
+        return self.end.session.number != 0
+
     def when_backing_off(self, _: Cause) -> bool:
         return self.run.running("tRequestAfterWait")
 
@@ -129,7 +136,7 @@ class Supply(Reverse):
         return self._offers_newer
 
     def when_no_contract(self, _: Cause) -> bool:
-        return self.contract is None
+        return self.contract is None or self._unsure
 
     def when_budget_possible(self, cause: Cause) -> bool:
         return bool(cause.body.max >= self.least)
@@ -166,7 +173,7 @@ class Supply(Reverse):
     def do_take_contract(self, cause: Cause) -> None:
         self._metered()
         self.contract = Contract(cause.body.voltage, cause.body.limit)
-        self._capped = False
+        self._capped = self._unsure = False
         self._watch()
 
     def do_take_budget(self, cause: Cause) -> None:
@@ -177,9 +184,16 @@ class Supply(Reverse):
         self._metered()
         self._capped = True
 
-    def do_drop_contract(self, _: Cause) -> None:
+    def do_doubt(self, _: Cause) -> None:
+        self._unsure = True
+
+    def do_fall_back(self, _: Cause) -> None:
         self._metered()
-        self.contract, self._budget = None, None
+        self.contract, self._unsure = None, False
+
+    def do_drop_contract(self, cause: Cause) -> None:
+        self.do_fall_back(cause)
+        self._budget = None
         self._offers, self._offers_newer = PwrSourceCaps(), False
         self.end.forget("PWR_REQUEST")
 
@@ -221,7 +235,7 @@ class Supply(Reverse):
         drawn = self.drawn
         return PwrStatus(
             voltage=voltage,
-            current=drawn * 1000 // voltage,
+            current=min(_MOST_CURRENT, drawn * 1000 // max(1, voltage)),
             power=drawn,
             energy=self._energy // _PJ_PER_MJ,
             contact=self._contact,
@@ -308,7 +322,9 @@ class Supply(Reverse):
 
     @property
     def drawn(self) -> int:
-        """Power that is drawn now, in mW."""
+        """Power that is drawn from the contacts now, in mW."""
+        if self.end.source:
+            return 0
         wanted = self.mode(PowerMode.VIDEO) if self.end.streaming else self.least
         return min(wanted, self.available)
 

@@ -65,6 +65,10 @@ class Contact(PhonePart):
         """Whether the module's BEACON has come since the contacts closed."""
         return self.beacon is not None
 
+    def spoil_nonces(self) -> None:
+        """Hold other nonces than those of the session, as after a crash that lost the last."""
+        self._nonces = (self._nonces[0] ^ 1, self._nonces[1] ^ 1)
+
     # ── Guards ──
 
     def when_asleep(self, _: Cause) -> bool:
@@ -163,7 +167,7 @@ class Contact(PhonePart):
             low_minor=0,
             high_major=VERSION_MAJOR,
             high_minor=VERSION_MINOR,
-            features=sum(Feature),
+            features=sum(Feature[name] for name in self.end.features),
             phone_nonce=self.end.random.getrandbits(64),
             resume_session=self.session,
             last_phone_nonce=last_phone,

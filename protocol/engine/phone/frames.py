@@ -7,7 +7,7 @@ Plan: a frame · one on its way · all of them.
 """
 
 from collections import deque
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from msgspec import Struct
 
@@ -136,6 +136,8 @@ _ASKED: Final = {form: Received("BLOCK_NAK", form) for form in (Form.RESPONSE, F
 class Frames(PhonePart):
     """`stills` are those that were handed over and nobody has taken yet, `latest` the last frame of any other kind."""
 
+    one: ClassVar[type[OneFrame]] = OneFrame
+
     def __init__(self, end: Any) -> None:
         super().__init__(end)
         self._machine = next(m for m in end.catalogue.machines if m.name == "FRAME" and m.role is Role.PHONE)
@@ -145,6 +147,10 @@ class Frames(PhonePart):
         self.latest: Frame | None = None
         self._open: dict[int, OneFrame] = {}
         self._partial: OneFrame | None = None  # the last one with holes, which FRAME_FETCH may fill
+
+    def session_closed(self) -> None:
+        """A module that begins anew may give the same numbers to other frames."""
+        self._partial = None
 
     def open_on(self, stream: int) -> bool:
         """Whether a begun frame of a stream has not ended."""
@@ -167,7 +173,7 @@ class Frames(PhonePart):
             if len(self._open) == _OPEN:
                 self.end.complain(f"Frame {leader.frame} is not taken: {_OPEN} others are on their way.")
                 return
-            found = OneFrame(self.end, leader)
+            found = self.one(self.end, leader)
             found.run = Run(self._machine, found, self.end, self.end.catalogue.timer, key=leader.frame)
         try:
             found.store.lead(leader)

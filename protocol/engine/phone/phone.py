@@ -10,9 +10,10 @@ Plan: the phone · lanes and power · what its parts ask of it · the upper test
 
 from collections import deque
 from collections.abc import Callable
-from typing import Any, ClassVar, Final
+from typing import ClassVar, Final
 
 from opalink.protocol.codec import Status, Tlv
+from opalink.protocol.engine.dispatch import Kind
 from opalink.protocol.engine.endpoint import Endpoint
 from opalink.protocol.engine.housekeeping import Housekeeping
 from opalink.protocol.engine.phone.capture import Capture
@@ -26,11 +27,12 @@ from opalink.protocol.engine.phone.motion import Motion
 from opalink.protocol.engine.phone.part import PhonePart
 from opalink.protocol.engine.phone.reader import Reader
 from opalink.protocol.engine.phone.source import Source
+from opalink.protocol.engine.phone.tester import Result, Tester
 from opalink.protocol.engine.phone.trust import Trust
 from opalink.protocol.engine.phone.user import User
 from opalink.protocol.engine.surroundings import Surroundings
 from opalink.protocol.ir.load import catalogue
-from opalink.protocol.packets import CounterId, Feature, FecMask, Lane, OperationTag, Outcome, ResetKind
+from opalink.protocol.packets import CounterId, Feature, FecMask, Lane, Outcome, ResetKind
 from opalink.spec.form import Event, Line, Local, Role
 
 
@@ -38,8 +40,8 @@ class Services(Housekeeping, PhonePart):
     """What every side does for the other."""
 
 
-# What nobody has taught it: a vendor's own packets. The other way round with power is not its either.
-_LACKS: Final = frozenset({"VENDOR", "ROLE_SWAP"})
+# What nobody has taught it: a vendor's own packets.
+_LACKS: Final = frozenset({"VENDOR"})
 _PARTS: Final[tuple[type[PhonePart], ...]] = (
     Contact,
     PhoneLight,
@@ -54,6 +56,7 @@ _PARTS: Final[tuple[type[PhonePart], ...]] = (
     Motion,
     Firmware,
     User,
+    Tester,
 )
 _ENDS_FRAMES: Final = (Local("session_closed"), Line("power_off"))
 _COMPLAINTS: Final = 100
@@ -78,6 +81,9 @@ class Phone(Endpoint):
         CounterId.SESSIONS,
         CounterId.RESUMES,
     )
+    parts: ClassVar[tuple[type[PhonePart], ...]] = _PARTS  # a subclass may put its own in the place of one
+    attempts = 3
+    once = frozenset({"KEEPALIVE", "BLOCK_NAK"})  # the next one says more than the last one again
     fecs: ClassVar[int] = FecMask.NONE | FecMask.RS_528_514 | FecMask.RS_544_514
 
     def __init__(self, name: str = "phone", *, frame_room: int = FRAME_ROOM) -> None:
@@ -86,8 +92,9 @@ class Phone(Endpoint):
         self.complaints: deque[str] = deque(maxlen=_COMPLAINTS)
         self.on_frame: Callable[[Frame], None] | None = None
         features = {f.name for f in Feature if f.name} - _LACKS
-        super().__init__(Role.PHONE, name, features, _PARTS, catalogue())
+        super().__init__(Role.PHONE, name, features, self.parts, catalogue())
         self.all_parts = [p for p in self._parts if isinstance(p, PhonePart)]
+        self.operations = sum(1 << tag for tag in self.part(Tester).offered)
 
     # ── Parts ──
 
@@ -134,11 +141,15 @@ class Phone(Endpoint):
         self.around.quality = quality
         if not self.around.contacts:
             self.around.contacts = True
-            self.supply.power_came()
-            self.line("power_on")
-            if self.around.light:
-                self.line("light_on")
+            self.dock_again()
         self.settle()
+
+    def dock_again(self) -> None:
+        """The contacts touch, and whatever touches them is new."""
+        self.supply.power_came()
+        self.line("power_on")
+        if self.around.light:
+            self.line("light_on")
 
     def undock(self) -> None:
         """It is taken off."""
@@ -170,6 +181,11 @@ class Phone(Endpoint):
         """As after the loss of all power, with the contacts open."""
         self.around.reset()
         self.start_over(seed, now)
+
+    def restart_all(self) -> None:
+        """As after a restart of its firmware, with the contacts open."""
+        self.settle()
+        self.start_over(self.random.getrandbits(64) | 1, self.clock.now)
 
     def restart_parts(self) -> None:
         self._started = self.clock.now
@@ -212,6 +228,10 @@ class Phone(Endpoint):
     def complain(self, text: str) -> None:
         self.complaints.append(text)
 
+    def gave_up(self, kind: Kind) -> None:
+        if kind.name not in self._once:
+            self.complain(f"The module did not answer {kind.name}, which was sent {self.attempts} times.")
+
     def frame_came(self, frame: Frame) -> None:
         if self.on_frame is not None:
             self.on_frame(frame)
@@ -223,15 +243,7 @@ class Phone(Endpoint):
 
     # ── The upper tester ──
 
-    def carry_out(self, operation: Tlv) -> tuple[Outcome, tuple[Tlv, ...]]:
-        value: Any = operation.value
-        match operation.tag:
-            case OperationTag.ATTACH:
-                self.dock(value.quality)
-            case OperationTag.DETACH:
-                self.undock()
-            case OperationTag.USER:
-                return (Outcome.DONE if self.user.act(value.action) else Outcome.FAILED), ()
-            case _:
-                return Outcome.UNSUPPORTED, ()
-        return Outcome.DONE, ()
+    def carry_out(self, operation: Tlv) -> Result:
+        work = self.part(Tester).offered.get(operation.tag)
+        result: Result = work(operation.value) if work else (Outcome.UNSUPPORTED, ())
+        return result

@@ -5,11 +5,9 @@ Plan: offers · guards · requests and contracts · budgets and peaks · resets 
 
 from typing import Final
 
-from msgspec import Struct
-
 from opalink.protocol.codec import Status
 from opalink.protocol.engine.machine import Cause
-from opalink.protocol.engine.phone.part import PhonePart
+from opalink.protocol.engine.phone.sink import Contract, Sink
 from opalink.protocol.packets import (
     BudgetCause,
     CounterId,
@@ -39,21 +37,9 @@ _RAMP: Final = 5 * MS
 _TEST: Final = 20  # ms
 _AGAIN: Final = 100  # ms after a PWR_WAIT: what a test takes, and more
 _OFF_TIME: Final = 650  # ms at 0 V
+_DISCHARGED: Final = ("source", "discharged")
 _GRACE: Final = 100  # ms in which a budget must be kept
 _PEAK: Final = 1.25  # of the continuous current
-
-
-class Contract(Struct, frozen=True):
-    """What was agreed: an offer, and how much of it."""
-
-    object: int
-    voltage: int  # mV
-    limit: int  # mA
-
-    @property
-    def power(self) -> int:
-        """In mW."""
-        return self.voltage * self.limit // 1000
 
 
 def _fixed(voltage: int, current: int) -> Offer:
@@ -65,7 +51,7 @@ OFFERS: Final = (_fixed(5000, 600), _fixed(5000, 1000), _fixed(9000, 833), _fixe
 TOTAL: Final = 10_000  # mW
 
 
-class Source(PhonePart):
+class Source(Sink):
     """`contract` is None on boot power. `spare` is what can be spared now, in mW."""
 
     machine = "POWER"
@@ -74,6 +60,7 @@ class Source(PhonePart):
     total = TOTAL
 
     def restart(self) -> None:
+        super().restart()
         self.contract: Contract | None = None
         self.spare = TOTAL
         self._cause = BudgetCause.RESTORED
@@ -99,6 +86,7 @@ class Source(PhonePart):
     def power_came(self) -> None:
         """The contacts have closed: nothing is known of them."""
         self._resistance = None
+        self.end.clock.stop(_DISCHARGED)
 
     # ── Guards ──
 
@@ -242,6 +230,12 @@ class Source(PhonePart):
     def do_contacts_off(self, _: Cause) -> None:
         self.end.contact.supplying = False
         self.end.line("power_off")
+        self.end.clock.start(_DISCHARGED, _OFF_TIME * MS, self._seated_still)
+
+    def _seated_still(self) -> None:
+        """The contacts have gone to 0 V and touch a module as before: it is met as one that was just put on."""
+        if self.around.contacts:
+            self.end.dock_again()
 
     def fill_pwr_fault(self, _: Cause) -> PwrFault:
         kind, value = self._fault
@@ -253,9 +247,12 @@ class Source(PhonePart):
         if status is Status.PWR_LIMIT:
             self.budget(_P2 if present else TOTAL, BudgetCause.OTHER_LOAD if present else BudgetCause.RESTORED)
         elif present:
-            kind = PowerFaultKind.OVER_CURRENT if status is Status.OVERCURRENT else PowerFaultKind.UNDER_VOLTAGE
-            self._fault = kind, 0
-            self.end.signal("power_fault")
+            self.fail(PowerFaultKind.OVER_CURRENT if status is Status.OVERCURRENT else PowerFaultKind.UNDER_VOLTAGE)
+
+    def fail(self, kind: PowerFaultKind) -> None:
+        """A fault that latches: boot power at most, until power has been away."""
+        self._fault = kind, 0
+        self.end.signal("power_fault")
 
 
 def _power(offer: Offer) -> int:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from opalink.protocol.engine.machine import Cause
 from opalink.protocol.engine.phone.part import PhonePart
-from opalink.protocol.packets import Spdm, TrustLevel, TrustPolicy
+from opalink.protocol.packets import Feature, Spdm, TrustLevel, TrustPolicy
 from opalink.spec.form import US, Local
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ class Trust(PhonePart):
     def restart(self) -> None:
         self.level = TrustLevel.UNKNOWN
         self.max_power = _CAP
+        self._granted: int | None = None
         self.outcome: Outcome | None = None
         self._requester: Requester | None = None
         self._ask: Ask | None = None
@@ -50,6 +51,10 @@ class Trust(PhonePart):
     @property
     def genuine(self) -> bool:
         return self.level in (TrustLevel.GENUINE, TrustLevel.MEASURED)
+
+    def grants(self, feature: str) -> bool:
+        """Whether the module may use a feature: each, until TRUST_POLICY has withheld it."""
+        return self._granted is None or bool(self._granted & Feature[feature])
 
     # ── Guards ──
 
@@ -122,5 +127,5 @@ class Trust(PhonePart):
         state = self.run.state
         self.level = TrustLevel[state] if state in TrustLevel.__members__ else TrustLevel.UNKNOWN
         told = policy(self.level, greeting.features if greeting else 0, available=self.end.supply.total)
-        self.max_power = told.max_power
+        self.max_power, self._granted = told.max_power, told.granted
         return told

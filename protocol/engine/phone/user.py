@@ -10,12 +10,12 @@ from typing import Any, Final
 
 from opalink.protocol.codec import Status
 from opalink.protocol.engine.machine import Cause
-from opalink.protocol.engine.phone.part import PhonePart
+from opalink.protocol.engine.phone.part import FOR_NOW, PhonePart
 from opalink.protocol.packets import StreamOp, StreamSetup, UserAction
 from opalink.spec.form import MS
 
 _AGAIN: Final = 50 * MS  # after which what was refused for now is asked for again
-_FOR_NOW: Final = frozenset({Status.BUSY, Status.PWR_LIMIT, Status.BANDWIDTH, Status.THERMAL_LIMIT, Status.RETRAINING})
+_STEPS: Final = ("STREAM_CONFIGURE", "STREAM_CONTROL", "CAPTURE_QUEUE")
 
 
 class User(PhonePart):
@@ -24,6 +24,7 @@ class User(PhonePart):
     def restart(self) -> None:
         self.opened = False
         self.mode: int | None = None
+        self._window: dict[str, int] = {}
         self.filming = False
         self._stills: list[dict[str, Any]] = []  # wanted and not yet asked for
 
@@ -46,10 +47,15 @@ class User(PhonePart):
                 return False
         return True
 
-    def open(self, mode: int | None = None) -> None:
-        """Have the camera open, in a mode."""
-        self.opened, self.mode = True, mode
+    def open(self, mode: int | None = None, **window: int) -> None:
+        """Have the camera open, in a mode; `window` is `x`, `y`, `width`, `height` of a part of its picture."""
+        self.opened, self.mode, self._window = True, mode, window
         self._go_on()
+
+    @property
+    def wanted(self) -> int:
+        """Stills that are wanted and have not been asked for."""
+        return len(self._stills)
 
     def close(self) -> None:
         """Have it closed: streams stop and are given up."""
@@ -92,11 +98,17 @@ class User(PhonePart):
         state = capture.run.state
         if self.opened and state == "UNCONFIGURED":
             mode = reader.modes[0].mode if self.mode is None else self.mode
-            capture.configure((StreamSetup(mode=mode, codec=0),))
+            capture.configure((StreamSetup(mode=mode, codec=0, **self._window),))
         elif state in ("CONFIGURED", "STREAMING") and self._stills:
+            if self.end.asking("CAPTURE_QUEUE"):
+                return  # for this very still: what is answered goes on
             capture.shoot(1, **self._stills[0])
         elif state == "CONFIGURED" and self.opened:
             capture.control(StreamOp.START, self._mask)
+        else:
+            return
+        if not any(map(self.end.asking, _STEPS)):  # no lane carries it now
+            self._later()
 
     def _later(self) -> None:
         self.end.clock.start(("user", "again"), _AGAIN, self._go_on)
@@ -104,7 +116,7 @@ class User(PhonePart):
     def _told(self, cause: Cause) -> None:
         if cause.arrived.status in self.end.successes:
             self.end.signal("went_on")
-        elif cause.arrived.status in _FOR_NOW:
+        elif cause.arrived.status in FOR_NOW:
             self._later()
         else:
             self.end.complain(f"The module refuses: {Status(cause.arrived.status).name}.")
@@ -113,7 +125,7 @@ class User(PhonePart):
         self._told(cause)
 
     def told_capture_queue(self, cause: Cause) -> None:
-        if cause.arrived.status not in _FOR_NOW and self._stills:
+        if cause.arrived.status not in FOR_NOW and self._stills:
             self._stills.pop(0)
         self._told(cause)
 
