@@ -59,14 +59,14 @@ class Books(Gateway):
 
     def __init__(self) -> None:
         super().__init__(Scenario("fair"), slot=_SLOT)
-        self._way: dict[tuple[Role, Lane, int], deque[int]] = {}
+        self._way: dict[tuple[Role, Lane, int], deque[tuple[int, int]]] = {}  # what, and when it was sent
         self.sent: Counter[Role] = Counter()
         self.arrived: Counter[Role] = Counter()  # by who sent them
         self.lost: Counter[Lane] = Counter()
 
     def send(self, role: Role, lane: Lane, data: bytes, now: int, /) -> None:
         self.sent[role] += 1
-        self._queue(role, lane, data).append(hash(bytes(data)))
+        self._queue(role, lane, data).append((hash(bytes(data)), now))
         super().send(role, lane, data, now)
 
     def arrivals(self, now: int, /) -> list[tuple[Role, Lane, bytes]]:
@@ -74,23 +74,28 @@ class Books(Gateway):
         for to, lane, data in found:
             role = Role.MODULE if to is Role.PHONE else Role.PHONE
             way, mark = self._queue(role, lane, data), hash(data)
-            if mark not in way:
+            if all(mark != sent for sent, _ in way):
                 raise SoakError(
                     f"the {to} is handed a packet of type 0x{data[1]:02x} that was not sent, or sent before"
                 )
-            while way.popleft() != mark:
+            while way.popleft()[0] != mark:
                 self.lost[lane] += 1
             self.arrived[role] += 1
         return found
 
-    def _queue(self, role: Role, lane: Lane, data: bytes) -> deque[int]:
+    def _queue(self, role: Role, lane: Lane, data: bytes) -> deque[tuple[int, int]]:
         return self._way.setdefault((role, lane, data[2] >> 4 if lane is Lane.LASER else 0), deque())
 
-    def closed(self) -> None:
-        """Everything that was under way has arrived or is lost."""
+    def closed(self, before: int) -> None:
+        """Everything that was sent before a time has arrived or is lost; what was sent since may be under way."""
         for (_, lane, _), way in self._way.items():
-            self.lost[lane] += len(way)
-            way.clear()
+            while way and way[0][1] < before:
+                way.popleft()
+                self.lost[lane] += 1
+
+    @property
+    def under_way(self) -> int:
+        return sum(map(len, self._way.values()))
 
     @property
     def excused(self) -> dict[Lane, int]:

@@ -20,9 +20,12 @@ COMMANDS = {
     ),
     "module": ("opalink.protocol.module_commands:module", "Reference modules, and a template for your own."),
     "phone": ("opalink.protocol.phone_commands:phone", "Our phone: attach a module, take a picture, watch the link."),
+    "fuzz": ("opalink.fuzz.commands:fuzz", "Attack an implementation with hostile cases: run, replay, minimize."),
     "decode": ("opalink.protocol.commands:decode", "Packets as a readable tree or as JSON."),
+    "capture": ("opalink.protocol.capture_commands:capture", "Recordings: what is in one, and its packets."),
     "encode": ("opalink.protocol.commands:encode", "Packets from JSON, as hexadecimal."),
     "spec": ("opalink.protocol.spec_commands:spec", "The catalogue: list, show, check, export, compare."),
+    "wireshark": ("opalink.protocol.wireshark_commands:wireshark", "OPAL in Wireshark: install the dissector."),
     "generate": ("opalink.protocol.commands:generate", "Run a back end, or bring all generated files up to date."),
 }
 

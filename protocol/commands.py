@@ -54,10 +54,14 @@ def _packets(argument: str) -> list[bytes]:
 def decode(packet: str, as_json: bool, no_crc: bool) -> None:
     """Packets as a readable tree or as JSON.
 
-    PACKET is hexadecimal, a file of hexadecimal (a packet a line) or of one packet's bytes, or - for standard input.
-    What does not decode is reported with the field and its offset, and makes the exit code 1.
+    PACKET is hexadecimal, a file of hexadecimal (a packet a line) or of one packet's bytes, a recording (pcapng), or -
+    for standard input. What does not decode is reported with the field and its offset, and makes the exit code 1.
     """
     from opalink.protocol import codec, text
+    from opalink.protocol.capture_commands import decoded, is_recording
+
+    if is_recording(packet):
+        decoded(packet, as_json=as_json, crc=not no_crc)
 
     failed = False
     for data in _packets(packet):

@@ -12,7 +12,7 @@ from opalink.fuzz import soak as soaking
 from opalink.fuzz.books import Books, SoakError
 from opalink.fuzz.soak import Soak, soak
 from opalink.protocol.engine.gateway import Gateway
-from opalink.protocol.packets import CounterId, Lane
+from opalink.protocol.packets import CounterId, Keepalive, Lane
 from opalink.protocol.rehearsal import Grain
 from opalink.spec.form import Role
 
@@ -113,10 +113,38 @@ def test_a_process_that_grows_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_books_know_what_arrived_and_what_did_not() -> None:
     books = Books()
     assert books.excused == {Lane.LASER: 0, Lane.SIDEBAND: 0}
-    books.send(Role.PHONE, Lane.SIDEBAND, bytes(24), 0)
-    books.closed()
-    assert books.lost == {Lane.SIDEBAND: 1}
+    books.send(Role.PHONE, Lane.SIDEBAND, bytes(24), 5)
+    books.closed(5)
+    assert (books.under_way, books.lost.total()) == (1, 0)  # sent at the last moment, it may still arrive
+    books.closed(6)
+    assert (books.under_way, books.lost) == (0, {Lane.SIDEBAND: 1})
     assert books.sent.total() - books.arrived.total() == 1
+
+
+def test_an_audit_finds_nothing_wrong_with_a_packet_that_is_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    run, closed = Soak(4), Books.closed
+
+    def at_the_last_moment(books: Books, before: int) -> None:
+        run.phone.send(Keepalive())
+        run.meeting.run(run.meeting.now)
+        closed(books, before)
+
+    monkeypatch.setattr(Books, "closed", at_the_last_moment)
+    run.chapter()
+    assert run.books.under_way
+    run.chapter()
+
+
+def test_what_is_accounted_for_in_one_chapter_excuses_nothing_in_the_next() -> None:
+    run = Soak(4)
+    run.books.dropped += 100
+    run.chapter()
+    assert not run.books.under_way
+    run.books._way[Role.PHONE, Lane.LASER, 0].append((0, run.meeting.now))
+    run.books.sent[Role.PHONE] += 1
+    run.phone.totals[CounterId.PACKETS_SENT] += 1
+    with pytest.raises(SoakError, match="1 packets were lost on the LASER lane; 0 are accounted for"):
+        run.chapter()
 
 
 def test_the_command_says_what_came_of_it() -> None:

@@ -50,6 +50,18 @@ def _scapy(catalogue: Catalogue) -> Files:
     return {name: text.encode() for name, text in modules(catalogue).items()}
 
 
+def _ksy(catalogue: Catalogue) -> Files:
+    from opalink.protocol.generate.ksy import files
+
+    return files(catalogue)
+
+
+def _lua(catalogue: Catalogue) -> Files:
+    from opalink.protocol.generate.lua import files
+
+    return files(catalogue)
+
+
 def _vectors(catalogue: Catalogue) -> Files:
     from opalink.protocol.generate.vectors import files
 
@@ -80,7 +92,9 @@ BACKENDS = {
         Backend("python", "frozen value classes and a straight-line codec", _python, "opalink.protocol.packets"),
         Backend("c", "a codec in C99 for firmware: header and source", _c, "opalink.protocol.c99", _c),
         Backend("scapy", "layers for scapy, under its licence", _scapy, "protocol/scapy/packets"),
+        Backend("lua", "a dissector for Wireshark", _lua, "opalink.protocol.wireshark"),
         Backend("json", "the canonical export", _export, "opalink.protocol.exports"),
+        Backend("ksy", "every layout as Kaitai Struct, to be read in any language", _ksy, "opalink.protocol.exports"),
         Backend("vectors", "positive and negative samples of every packet", _vectors, "opalink.protocol.exports"),
         Backend("docs", "the reference pages of the document, for Sphinx", _docs, ""),
         Backend("picture", "one picture of the protocol", _picture, "docs/_generated"),

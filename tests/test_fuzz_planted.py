@@ -1,0 +1,85 @@
+"""Planted faults: each is seen by its shortest case, none without it, and a campaign finds them.
+
+The hunt for all twelve over TCP is `python -m opalink.fuzz.planted hunt`.
+
+Plan: the shortest cases · campaigns.
+"""
+
+import pytest
+from msgspec import structs
+
+from opalink.fuzz import planted
+from opalink.fuzz.case import Again, Case, Raw, Send
+from opalink.fuzz.guide import Fuzzer, Limits
+from opalink.fuzz.planted import FAULTS, Fault
+from opalink.fuzz.player import Player
+from opalink.fuzz.triage import class_of, minimised
+from opalink.protocol.ir.load import catalogue
+
+CLEAN = "py:opalink.protocol.engine.module:Module"
+
+
+def _uri(fault: type[Fault]) -> str:
+    return f"py:opalink.fuzz.planted:only_{fault.__name__}"
+
+
+# ── The shortest cases ───────────────────────────────────────────────────────────────────────────────
+
+
+def test_there_are_twelve_of_one_to_six_messages() -> None:
+    assert len(FAULTS) == 12
+    assert {fault.case().messages for fault in FAULTS} == {1, 2, 3, 4, 5, 6}
+    assert all(fault.id_of() in catalogue().requirement for fault in FAULTS)
+    assert all((fault.__doc__ or "").endswith(".") for fault in FAULTS)
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda f: f.__name__)
+def test_its_shortest_case_shows_it_and_no_shorter_one_does(fault: type[Fault]) -> None:
+    case = fault.case()
+    with Player(_uri(fault)) as player:
+        assert fault.id_of() in {f.requirement for f in player.play(case).findings}
+        for i, step in enumerate(case.steps):
+            if isinstance(step, Send | Again | Raw):
+                fewer = structs.replace(case, steps=case.steps[:i] + case.steps[i + 1 :])
+                assert fault.id_of() not in {f.requirement for f in player.play(fewer).findings}
+
+
+def test_no_case_of_a_fault_shows_anything_without_it() -> None:
+    with Player(CLEAN) as player:
+        for fault in FAULTS:
+            played = player.play(fault.case())
+            assert played.findings == ()
+            assert played.stuck == ""
+
+
+# ── Campaigns ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_short_campaign_finds_most_of_them_with_short_cases() -> None:
+    with Player("py:opalink.fuzz.planted:Planted") as player:
+        caught = planted.caught(Fuzzer(player, 2).run(Limits(executions=1500)))
+    found = [c for c in caught if c.found]
+    assert len(found) >= 6
+    assert all(c.messages <= c.least + 4 for c in found)
+
+
+def test_the_clean_module_shows_nothing() -> None:
+    with Player(CLEAN) as player:
+        campaign = Fuzzer(player, 3).run(Limits(executions=500))
+    assert campaign.found == {}
+    assert campaign.unstable == []
+    assert campaign.executions == 500
+
+
+def test_a_long_case_becomes_a_short_one() -> None:
+    fault = planted.Leaks
+    with Player(_uri(fault)) as player:
+        noise = [
+            s for f in FAULTS if f not in (fault, planted.ManyProperties) for s in f.case().steps if isinstance(s, Send)
+        ]
+        steps = (*fault.case().steps[:2], *noise[:9], *fault.case().steps[2:])
+        whole = Case(steps, seed=9)
+        finding = next(f for f in player.play(whole).findings if f.requirement == fault.id_of())
+        small = minimised(player.play, whole, class_of(finding))
+    assert small.messages == 3
+    assert small.seed == 1
