@@ -299,7 +299,7 @@ class Player:
             elif not (known and self._pending(asked.txn)):
                 s.monitor.open[asked.txn] = asked
             self._keys.add(key)
-            if known:
+            if known and expected.what != "major":
                 expected = Expected(what="repeated")
         elif expected.taken and (body := _body(data)) is not None:
             s.monitor.told(body, s.now)

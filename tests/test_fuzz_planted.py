@@ -9,7 +9,7 @@ import pytest
 from msgspec import structs
 
 from opalink.fuzz import planted
-from opalink.fuzz.case import Again, Case, Raw, Send
+from opalink.fuzz.case import Again, Case, Raw, Send, parse
 from opalink.fuzz.guide import Fuzzer, Limits
 from opalink.fuzz.planted import FAULTS, Fault
 from opalink.fuzz.player import Player
@@ -83,3 +83,25 @@ def test_a_long_case_becomes_a_short_one() -> None:
         small = minimised(player.play, whole, class_of(finding))
     assert small.messages == 3
     assert small.seed == 1
+
+
+def test_every_repetition_of_another_version_is_answered_anew() -> None:
+    """The version is checked before repetitions, so what answers it is stored for none."""
+    words = "reach BEACON\nsend RETRAIN_REQ request major=0\nagain 1\ndelay 1000000\nagain 1\n"
+    with Player(CLEAN) as player:
+        assert player.play(parse(f"opalink-case 1\n{words}")).findings == ()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        'reach TRANSITION\nsend PWR_READY event {"voltage":0}',
+        'reach TRANSITION\nsend PWR_READY event {"limit":65535,"voltage":1}',
+        'reach PAUSED\nsend PWR_SOURCE_CAPS event\nsend CAPTURE_QUEUE request {"frames":65535}',
+    ],
+)
+def test_what_campaigns_have_found_in_the_module_is_mended(words: str) -> None:
+    with Player(CLEAN) as player:
+        played = player.play(parse(f"opalink-case 1\n{words}\n"))
+    assert played.findings == ()
+    assert played.stuck == ""

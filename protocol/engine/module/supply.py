@@ -36,6 +36,7 @@ from opalink.spec.form import MS, US
 _BOOT: Final = 500  # mW, class P0
 _P2: Final = 3000  # mW
 _BOOT_VOLTAGE: Final = 5000  # mV
+_LONGEST_PEAK: Final = 0xFFFF  # ms that PWR_RESERVE can say
 _MOST_CURRENT: Final = 0x7FFF  # mA that PWR_STATUS can say; PWR_READY may speak of any voltage, 0 too
 _STATUS_EVERY: Final = 100 * MS  # R-PWR-001
 _TEST_CURRENT_MAX: Final = 2000  # mA: what the contacts of class P5 carry
@@ -251,10 +252,10 @@ class Supply(Reverse):
         return PwrFault(kind=kind, value=value, latched=latched, count=count)
 
     def reserve(self, power: int, time: int) -> None:
-        """Ask for a peak, where the contract gives less."""
+        """Ask for a peak, where the contract gives less: for as long as one can be asked for."""
         power = min(power, self.end.power_allowed)
         if self.end.has("RESERVE") and self.contract and power > self.contract.power:
-            self.end.send(PwrReserve(power=power, time=max(1, time // MS)))
+            self.end.send(PwrReserve(power=power, time=min(max(1, time // MS), _LONGEST_PEAK)))
 
     # ── Answers ──
 
