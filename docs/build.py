@@ -14,7 +14,7 @@ from pathlib import Path
 from sphinx.cmd.build import build_main
 
 from opalink.protocol.generate.docs import files as reference
-from opalink.protocol.generate.docs_words import prose
+from opalink.protocol.generate.docs.words import prose
 from opalink.protocol.ir.load import catalogue
 
 HERE = Path(__file__).resolve().parent

@@ -12,8 +12,8 @@ from html import escape
 from opalink.conformance.coverage import REASONS
 from opalink.conformance.purposes import ROLES, Class, Purpose
 from opalink.conformance.selection import purposes
-from opalink.protocol.generate.docs_machines import toctree
-from opalink.protocol.generate.docs_words import heading, linked, page, plain, ref, said, table
+from opalink.protocol.generate.docs.machines import toctree
+from opalink.protocol.generate.docs.words import heading, linked, page, plain, ref, said, table
 from opalink.protocol.ir import model as ir
 from opalink.spec.form import Requirement, Testability
 

@@ -25,7 +25,7 @@ def model(names: tuple[str, ...], out: Path | None, seconds: float, as_json: boo
     counterexample is shown as a ladder of packets.
     """
     from opalink.protocol.generate.promela import text
-    from opalink.protocol.generate.promela_run import SpinError, missing, verify
+    from opalink.protocol.generate.promela.run import SpinError, missing, verify
     from opalink.protocol.ir.load import catalogue
     from opalink.spec.safety import MODELS
 

@@ -2,7 +2,7 @@
 
 Plan: numbers of the domain · trust · firmware · rules. The machines are in `security_machine`.
 
-SPDM (DMTF DSP0236) is carried whole: a message fits one packet, so SPDM never chunks, and what SPDM has to say about
+SPDM (DMTF DSP0274) is carried whole: a message fits one packet, so SPDM never chunks, and what SPDM has to say about
 a message it says in SPDM. Trust caps power and never blocks capture. Firmware is pulled by the module, which alone
 knows how fast it can write; the image that ran before stays bootable.
 """

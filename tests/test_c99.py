@@ -18,9 +18,9 @@ from opalink.protocol import codec
 from opalink.protocol.errors import DecodeError, EncodeError, Fault
 from opalink.protocol.generate import registry
 from opalink.protocol.generate.c import HEADER, SOURCE, files, of_profile
-from opalink.protocol.generate.c_envelope import crc_table
-from opalink.protocol.generate.c_names import KEYWORDS, comment, literal, member
-from opalink.protocol.generate.python_module import one_module
+from opalink.protocol.generate.c.envelope import crc_table
+from opalink.protocol.generate.c.names import KEYWORDS, comment, literal, member
+from opalink.protocol.generate.python.module import one_module
 from opalink.protocol.ir import model as ir
 from opalink.protocol.ir.load import catalogue
 from opalink.protocol.ir.names import camel

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from opalink.protocol.generate import c_sizes
-from opalink.protocol.generate.c_sizes import BUDGET, CORES, compiler, size, stated
+from opalink.protocol.generate.c.sizes import BUDGET, CORES, compiler, size, stated
 from opalink.protocol.ir.load import catalogue
 
 TABLE = (Path(__file__).resolve().parent.parent / "docs" / "c99-sizes.md").read_text(encoding="utf-8")

@@ -20,11 +20,16 @@ def test_where_ok_is_the_fault_the_test_cites_what_the_answer_must_be() -> None:
 
 
 def test_in_a_wrong_state_a_request_cites_bad_state_and_an_event_that_nothing_answers_it() -> None:
-    cited = {form: set[tuple[str, ...]]() for form in (Form.REQUEST, Form.EVENT)}
+    cited = {form: list[tuple[str, ...]]() for form in (Form.REQUEST, Form.EVENT)}
     for p in generated(Role.MODULE):
         if p.class_ is Class.BO and isinstance(p.run, Exchange):
-            cited[p.run.form].add(p.requirements)
-    assert cited == {Form.REQUEST: {("R-WIRE-027",)}, Form.EVENT: {("R-WIRE-003",)}}
+            cited[p.run.form].append(p.requirements)
+    assert len(cited[Form.REQUEST]) > 100
+    assert len(cited[Form.EVENT]) > 100
+    assert {form: {*found} for form, found in cited.items()} == {
+        Form.REQUEST: {("R-WIRE-027",)},
+        Form.EVENT: {("R-WIRE-003",)},
+    }
     assert "BAD_STATE" in catalogue().requirement["R-WIRE-027"].text
     assert "MUST NOT answer an event" in catalogue().requirement["R-WIRE-003"].text
 

@@ -17,7 +17,7 @@ import pytest
 from msgspec import structs
 
 from opalink.protocol.errors import DecodeError
-from opalink.protocol.generate.python_module import one_module
+from opalink.protocol.generate.python.module import one_module
 from opalink.protocol.ir import model as ir
 from opalink.protocol.ir.compat import Impact, compare, verdict
 from opalink.protocol.ir.load import catalogue

@@ -20,7 +20,8 @@ from opalink.conformance.purposes import ROLES
 from opalink.conformance.selection import purposes
 from opalink.protocol import codec
 from opalink.protocol.capture import pcapng
-from opalink.protocol.generate import docs, docs_bits, docs_example, docs_states, docs_words
+from opalink.protocol.generate import docs
+from opalink.protocol.generate.docs import bits, example, states, words
 from opalink.protocol.ir import model as ir
 from opalink.protocol.ir.load import catalogue
 from tests.changes import part
@@ -125,10 +126,10 @@ def test_a_message_s_page_has_every_field_with_its_type(packet: ir.Packet) -> No
 @pytest.mark.parametrize("packet", catalogue().packets, ids=lambda p: p.name)
 def test_an_example_shows_every_byte_of_a_packet_that_decodes(packet: ir.Packet) -> None:
     form = next(iter(packet.forms))
-    vector = docs_example.samples(catalogue())[f"{packet.name}.{form}"]
+    vector = example.samples(catalogue())[f"{packet.name}.{form}"]
     data = bytes.fromhex(vector.hex)
     assert codec.decode(data).type == packet.code
-    walk = docs_example._Walk(catalogue(), data, 0)
+    walk = example._Walk(catalogue(), data, 0)
     header = list(walk.layout(catalogue().envelope["PACKET"].header, "", len(data)))
     body = list(walk.layout(catalogue().layout[packet.forms[form]].parts, "", len(data) - 4))
     shown = {at: raw for at, raw, _, _ in (*header, *body)}  # the fields of one byte share it
@@ -189,17 +190,17 @@ def test_no_two_boxes_of_a_bit_diagram_overlap() -> None:
 def test_the_bits_of_a_word_of_two_bytes_stand_where_they_are_sent() -> None:
     """Bit 15 to 12 of a little-endian word are the upper half of its second byte."""
     high, low = (ir.Number(name=n, doc="", bits=b, shift=s) for n, b, s in (("high", 4, 12), ("low", 12, 0)))
-    cells, _ = docs_bits._fixed((ir.Bits(name="word", fields=(high, low)),))
+    cells, _ = bits._fixed((ir.Bits(name="word", fields=(high, low)),))
     assert [f.name for f in cells] == ["low"] * 8 + ["high"] * 4 + ["low"] * 4
 
 
 def test_every_way_of_a_machine_is_drawn_and_no_two_share_a_line() -> None:
     for m in catalogue().machines:
-        ways = docs_states.rails(m)
+        ways = states.rails(m)
         drawn = {(s, w.next) for w in ways for s in w.states}
         assert drawn == {(s, r.next) for r in m.rows if r.next for s in r.states if s != r.next}
         order = [s.name for s in m.states]
-        columns = docs_states._columns(order, ways)
+        columns = states._columns(order, ways)
         spans: dict[int, list[tuple[int, int]]] = {}
         for w in ways:
             at = [order.index(s) for s in (*w.states, w.next)]
@@ -215,14 +216,14 @@ def test_every_way_of_a_machine_is_drawn_and_no_two_share_a_line() -> None:
 @pytest.mark.parametrize("path", PROSE, ids=lambda p: p.stem)
 def test_a_hand_written_page_names_only_what_there_is(path: Path) -> None:
     text = path.read_text()
-    docs_words.prose(catalogue(), text)  # its quantities
+    words.prose(catalogue(), text)  # its quantities
     assert set(re.findall(r"R-[A-Z]+-\d{3}", text)) <= catalogue().requirement.keys()
-    known = FOREIGN | docs_words.anchors(catalogue()).keys() | {m.name for e in catalogue().enums for m in e.members}
+    known = FOREIGN | words.anchors(catalogue()).keys() | {m.name for e in catalogue().enums for m in e.members}
     known |= {m.name for f in catalogue().flags for m in f.members}
     known |= {s.name for m in catalogue().machines for s in m.states} | catalogue().envelope.keys()
-    words = re.sub(r"```.*?```|`[^`]*`|\]\([^)]*\)", "", text, flags=re.DOTALL)
-    assert set(re.findall(r"\b[A-Z]{2,}(?:_[A-Z0-9]+)+\b", words)) <= known
-    assert set(re.findall(r"\bt[A-Z][A-Za-z]+\b", words)) <= catalogue().timer.keys()
+    said = re.sub(r"```.*?```|`[^`]*`|\]\([^)]*\)", "", text, flags=re.DOTALL)
+    assert set(re.findall(r"\b[A-Z]{2,}(?:_[A-Z0-9]+)+\b", said)) <= known
+    assert set(re.findall(r"\bt[A-Z][A-Za-z]+\b", said)) <= catalogue().timer.keys()
 
 
 def test_the_packet_worked_by_hand_is_what_the_page_says() -> None:
@@ -254,7 +255,7 @@ def test_the_annex_of_the_capture_format_names_the_link_types_that_are_written()
 
 def test_names_in_prose_become_links_but_not_in_code_or_headings() -> None:
     page = "# HELLO\n\nHELLO and `HELLO`, tHello_x, tHello.\n\n```text\nHELLO\n```\n"
-    linked = docs_words.prose(catalogue(), page)
+    linked = words.prose(catalogue(), page)
     assert linked.count("<message-HELLO>") == 1
     assert linked.count("<timer-tHello>") == 1
     assert linked.startswith("# HELLO\n")
@@ -262,23 +263,23 @@ def test_names_in_prose_become_links_but_not_in_code_or_headings() -> None:
 
 def test_prose_that_asks_for_a_quantity_that_is_not_there_is_refused() -> None:
     with pytest.raises(ValueError, match="no timer or limit tNothing"):
-        docs_words.prose(catalogue(), "It takes {{ tNothing }}.")
+        words.prose(catalogue(), "It takes {{ tNothing }}.")
 
 
 def test_prose_takes_quantities_from_the_catalogue() -> None:
     timer = catalogue().timer["tHoldover"]
     longer = structs.replace(timer, nominal=3_000_000_000)
     changed = structs.replace(catalogue(), timers=tuple(longer if t is timer else t for t in catalogue().timers))
-    assert "3 s" in docs_words.prose(changed, "{{ tHoldover_nominal }}")
+    assert "3 s" in words.prose(changed, "{{ tHoldover_nominal }}")
 
 
 @given(st.integers(0, 10**13))
 def test_a_duration_is_exact(ns: int) -> None:
-    number, unit = docs_words.duration(ns).rsplit(" ", 1)
+    number, unit = words.duration(ns).rsplit(" ", 1)
     size = {"ns": 1, "µs": 10**3, "ms": 10**6, "s": 10**9}[unit]
     assert float(number.replace("\u202f", "")) * size == pytest.approx(ns, rel=1e-9)
 
 
 @given(st.text())
 def test_declared_text_cannot_become_markup_of_a_table(text: str) -> None:
-    assert re.search(r"(?<!\\)[|<>]", docs_words.plain(text)) is None
+    assert re.search(r"(?<!\\)[|<>]", words.plain(text)) is None

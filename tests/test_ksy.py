@@ -19,8 +19,9 @@ import msgspec
 import pytest
 
 from opalink.protocol import codec
-from opalink.protocol.generate import ksy, ksy_run
+from opalink.protocol.generate import ksy
 from opalink.protocol.generate.c import of_profile
+from opalink.protocol.generate.ksy import run as ksy_run
 from opalink.protocol.generate.vectors import Vector, jsonable, vectors
 from opalink.protocol.ir.load import catalogue
 from opalink.protocol.ir.names import camel

@@ -14,8 +14,8 @@ from click.testing import CliRunner
 from msgspec import structs
 
 from opalink.protocol.generate.promela import files, text
-from opalink.protocol.generate.promela_run import LIVELOCK, Verdict, ladder, missing, verify
-from opalink.protocol.generate.promela_words import uncovered
+from opalink.protocol.generate.promela.run import LIVELOCK, Verdict, ladder, missing, verify
+from opalink.protocol.generate.promela.words import uncovered
 from opalink.protocol.ir import model as ir
 from opalink.protocol.ir.load import catalogue
 from opalink.protocol.model_commands import model as command

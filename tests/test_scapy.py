@@ -26,7 +26,7 @@ import opalink.protocol.scapy as layers
 from opalink.protocol import codec
 from opalink.protocol import packets as classes
 from opalink.protocol.errors import DecodeError, EncodeError, Fault
-from opalink.protocol.generate.scapy_names import TAKEN
+from opalink.protocol.generate.scapy.names import TAKEN
 from opalink.protocol.generate.vectors import Vector, jsonable
 from opalink.protocol.ir import model as ir
 from opalink.protocol.ir.load import catalogue

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from scapy.config import conf
 
 from opalink.protocol.errors import EncodeError
-from opalink.protocol.generate.scapy_module import one_module
+from opalink.protocol.generate.scapy.module import one_module
 from opalink.protocol.scapy import layers as library
 from tests.differential.agreement import BodyCase, Case, FrameCase, ValueCase
 from tests.differential.dice import Dice

@@ -1,16 +1,18 @@
 """The back ends by name, and the writing and checking of what they make.
 
-A back end is a function from the catalogue to files: name → bytes, the same bytes on every machine. Those that
-belong into the checkout have a folder; `opalink generate NAME OUT` writes any of them anywhere.
+A back end is a module or a folder beside this one, with a function `files` from the catalogue to files: name → bytes,
+the same bytes on every machine. Those whose files belong into the checkout say where; `opalink generate NAME OUT`
+writes any of them anywhere.
 """
 
 from collections.abc import Callable
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
 from msgspec import Struct
 
-from opalink.protocol.ir.load import EXPORT, declared, lock_path
+from opalink.protocol.ir.load import declared, lock_path
 from opalink.protocol.ir.lock import text_of
 from opalink.protocol.ir.model import Catalogue
 
@@ -18,87 +20,34 @@ Files = dict[str, bytes]
 
 
 class Backend(Struct, frozen=True):
-    """`folder` is the sub-package, or the folder of the checkout, whose files it owns; none where they are
-    made when they are needed. With `make_for`, it can also make what the modules of one profile need."""
+    """`name` is also the module here that has `files`, which makes them. `folder` is the sub-package, or the folder of
+    the checkout, whose files it owns; none where they are made when they are needed. One with `profiles` can also make
+    what the modules of one profile need."""
 
     name: str
     doc: str
-    make: Callable[[Catalogue], Files]
     folder: str
-    make_for: Callable[[Catalogue, str], Files] | None = None
+    profiles: bool = False
 
-
-def _python(catalogue: Catalogue) -> Files:
-    from opalink.protocol.generate.python_module import modules
-
-    return {name: text.encode() for name, text in modules(catalogue).items()}
-
-
-def _c(catalogue: Catalogue, profile: str = "") -> Files:
-    from opalink.protocol.generate.c import files
-
-    return files(catalogue, profile)
-
-
-def _export(catalogue: Catalogue) -> Files:
-    return {EXPORT: catalogue.to_json()}
-
-
-def _scapy(catalogue: Catalogue) -> Files:
-    from opalink.protocol.generate.scapy_module import modules
-
-    return {name: text.encode() for name, text in modules(catalogue).items()}
-
-
-def _ksy(catalogue: Catalogue) -> Files:
-    from opalink.protocol.generate.ksy import files
-
-    return files(catalogue)
-
-
-def _lua(catalogue: Catalogue) -> Files:
-    from opalink.protocol.generate.lua import files
-
-    return files(catalogue)
-
-
-def _vectors(catalogue: Catalogue) -> Files:
-    from opalink.protocol.generate.vectors import files
-
-    return files(catalogue)
-
-
-def _docs(catalogue: Catalogue) -> Files:
-    from opalink.protocol.generate.docs import files
-
-    return files(catalogue)
-
-
-def _picture(catalogue: Catalogue) -> Files:
-    from opalink.protocol.generate.picture import files
-
-    return files(catalogue)
-
-
-def _promela(catalogue: Catalogue) -> Files:
-    from opalink.protocol.generate.promela import files
-
-    return files(catalogue)
+    def make(self, catalogue: Catalogue, *profile: str) -> Files:
+        """Its files for everything, or for the profile that is named. Its module is loaded only now."""
+        files: Callable[..., Files] = import_module(f"opalink.protocol.generate.{self.name}").files
+        return files(catalogue, *profile)
 
 
 BACKENDS = {
     b.name: b
     for b in (
-        Backend("python", "frozen value classes and a straight-line codec", _python, "opalink.protocol.packets"),
-        Backend("c", "a codec in C99 for firmware: header and source", _c, "opalink.protocol.c99", _c),
-        Backend("scapy", "layers for scapy, under its licence", _scapy, "protocol/scapy/packets"),
-        Backend("lua", "a dissector for Wireshark", _lua, "opalink.protocol.wireshark"),
-        Backend("json", "the canonical export", _export, "opalink.protocol.exports"),
-        Backend("ksy", "every layout as Kaitai Struct, to be read in any language", _ksy, "opalink.protocol.exports"),
-        Backend("vectors", "positive and negative samples of every packet", _vectors, "opalink.protocol.exports"),
-        Backend("docs", "the reference pages of the document, for Sphinx", _docs, ""),
-        Backend("picture", "one picture of the protocol", _picture, "docs/_generated"),
-        Backend("promela", "models of the machines for the checker spin", _promela, "docs/_generated"),
+        Backend("python", "frozen value classes and a straight-line codec", "opalink.protocol.packets"),
+        Backend("c", "a codec in C99 for firmware: header and source", "opalink.protocol.c99", profiles=True),
+        Backend("scapy", "layers for scapy, under its licence", "protocol/scapy/packets"),
+        Backend("lua", "a dissector for Wireshark", "opalink.protocol.wireshark"),
+        Backend("json", "the canonical export", "opalink.protocol.exports"),
+        Backend("ksy", "every layout as Kaitai Struct, to be read in any language", "opalink.protocol.exports"),
+        Backend("vectors", "positive and negative samples of every packet", "opalink.protocol.exports"),
+        Backend("docs", "the reference pages of the document, for Sphinx", ""),
+        Backend("picture", "one picture of the protocol", "docs/_generated"),
+        Backend("promela", "models of the machines for the checker spin", "docs/_generated"),
     )
 }
 
@@ -124,11 +73,11 @@ def made(backend: str, folder: Path, profile: str = "") -> dict[Path, bytes]:
     profile, or the back end makes no difference between profiles."""
     catalogue, _ = declared()
     chosen = BACKENDS[backend]
-    if profile and chosen.make_for is None:
+    if profile and not chosen.profiles:
         raise ValueError(f"The back end {backend} makes the same for every profile.")
     if profile and profile not in catalogue.profile:
         raise ValueError(f"No profile is called {profile!r}; there are {', '.join(catalogue.profile)}.")
-    found = chosen.make_for(catalogue, profile) if profile and chosen.make_for else chosen.make(catalogue)
+    found = chosen.make(catalogue, *([profile] if profile else []))
     return {folder / name: data for name, data in found.items()}
 
 

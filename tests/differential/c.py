@@ -23,7 +23,7 @@ import click
 from fastcrc import crc32
 
 from opalink.protocol.errors import DecodeError, Fault
-from opalink.protocol.generate.c_envelope import Message, messages
+from opalink.protocol.generate.c.envelope import Message, messages
 from opalink.protocol.ir import model as ir
 from opalink.protocol.ir.load import catalogue
 from opalink.protocol.ir.probes import illegal

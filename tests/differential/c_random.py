@@ -20,8 +20,8 @@ import click
 
 from opalink.protocol.errors import DecodeError, EncodeError
 from opalink.protocol.generate.c import files
-from opalink.protocol.generate.c_codec import span_of
-from opalink.protocol.generate.c_names import capacity
+from opalink.protocol.generate.c.codec import span_of
+from opalink.protocol.generate.c.names import capacity
 from opalink.protocol.ir import model as ir
 from opalink.protocol.ir.names import camel
 from opalink.protocol.ir.write import Plain, write, write_tlv

@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from opalink.protocol.generate.c_envelope import Wrap, messages
-from opalink.protocol.generate.c_header import ordered
-from opalink.protocol.generate.c_names import has_value, literal, member
+from opalink.protocol.generate.c.envelope import Wrap, messages
+from opalink.protocol.generate.c.header import ordered
+from opalink.protocol.generate.c.names import has_value, literal, member
 from opalink.protocol.ir import model as ir
 from opalink.protocol.ir.names import camel
 

@@ -14,8 +14,8 @@ from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
-from opalink.protocol.generate import python_envelope
-from opalink.protocol.generate.python_module import one_module
+from opalink.protocol.generate.python import envelope
+from opalink.protocol.generate.python.module import one_module
 from opalink.protocol.ir import model as ir
 from opalink.protocol.ir.walk import walk
 from opalink.spec import codes, dialect, limits, wire
@@ -75,7 +75,7 @@ class Schema:
     @cached_property
     def source(self) -> str:
         """The generated codec; events of any size are read in one piece where they can be, for ours are all small."""
-        with patch.object(python_envelope, "LARGE", 0):
+        with patch.object(envelope, "LARGE", 0):
             return one_module(self.catalogue)
 
     def bodies(self) -> Iterator[tuple[ir.Packet, Form, dialect.Body]]:

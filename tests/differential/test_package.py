@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from opalink.protocol.generate.python_module import modules
+from opalink.protocol.generate.python.module import modules
 from tests.differential.agreement import Module
 from tests.differential.dice import Dice
 from tests.differential.random_schemas import Schema, random_schema
@@ -38,7 +38,7 @@ def test_chapters_import_what_they_need(seed: int, tmp_path: Path, monkeypatch: 
 
 def test_the_text_does_not_depend_on_the_process() -> None:
     program = (
-        "import hashlib; from opalink.protocol.generate.python_module import modules;"
+        "import hashlib; from opalink.protocol.generate.python.module import modules;"
         "from opalink.protocol.ir.load import catalogue;"
         "print(hashlib.sha256(repr(sorted(modules(catalogue()).items())).encode()).hexdigest())"
     )

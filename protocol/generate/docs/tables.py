@@ -7,10 +7,10 @@ enumerations and shared layouts.
 from collections.abc import Iterator
 from typing import Any
 
-from opalink.protocol.generate.docs_bits import diagram
-from opalink.protocol.generate.docs_layout import Seen, described, enumeration, fields
-from opalink.protocol.generate.docs_machines import toctree
-from opalink.protocol.generate.docs_words import (
+from opalink.protocol.generate.docs.bits import diagram
+from opalink.protocol.generate.docs.layout import Seen, described, enumeration, fields
+from opalink.protocol.generate.docs.machines import toctree
+from opalink.protocol.generate.docs.words import (
     bytes_of,
     duration,
     grouped,

@@ -1,16 +1,16 @@
 """Back end: Python value classes and a straight-line codec.
 
 For each layout a frozen `msgspec.Struct` without garbage-collector tracking (measured the fastest of the typed
-classes), a decoder and an encoder. Neighbouring fixed fields are read and written as one: see `python_run`.
+classes), a decoder and an encoder. Neighbouring fixed fields are read and written as one: see `run`.
 
-Plan: one layout: class, decoder, encoder · a lone number · the fields of a class. `python_enums` makes the
-enumerations, `python_module` puts the pieces together.
+Plan: one layout: class, decoder, encoder · a lone number · the fields of a class. `enums` makes the
+enumerations, `module` puts the pieces together.
 """
 
 from dataclasses import dataclass, replace
 
-from opalink.protocol.generate.python_enums import docstring, member_lookup, tables_of
-from opalink.protocol.generate.python_run import Run, has_value, segments
+from opalink.protocol.generate.python.enums import docstring, member_lookup, tables_of
+from opalink.protocol.generate.python.run import Run, has_value, segments
 from opalink.protocol.ir import model as ir
 
 _SHORT = 4  # a list of so few rows grows as a tuple quicker than it becomes one

@@ -6,13 +6,13 @@ point at requirements and tests, whose pages belong to who knows the tests (`doc
 Plan: the pages.
 """
 
-from opalink.protocol.generate import docs_tables as tables
-from opalink.protocol.generate.docs_c import c_library
-from opalink.protocol.generate.docs_example import samples
-from opalink.protocol.generate.docs_layout import Seen
-from opalink.protocol.generate.docs_machines import legality, machine_index, machine_page
-from opalink.protocol.generate.docs_messages import message_index, message_page
-from opalink.protocol.generate.docs_words import heading, page
+from opalink.protocol.generate.docs import tables as tables
+from opalink.protocol.generate.docs.c_library import c_library
+from opalink.protocol.generate.docs.example import samples
+from opalink.protocol.generate.docs.layout import Seen
+from opalink.protocol.generate.docs.machines import legality, machine_index, machine_page
+from opalink.protocol.generate.docs.messages import message_index, message_page
+from opalink.protocol.generate.docs.words import heading, page
 from opalink.protocol.ir import model as ir
 
 

@@ -5,7 +5,7 @@ Plan: the choice of an example · its fields · the table.
 
 from collections.abc import Iterator
 
-from opalink.protocol.generate.docs_words import quantity, table
+from opalink.protocol.generate.docs.words import quantity, table
 from opalink.protocol.generate.vectors import Vector, vectors
 from opalink.protocol.ir import model as ir
 from opalink.spec.form import Form

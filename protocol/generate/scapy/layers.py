@@ -1,10 +1,10 @@
 """Back end: scapy layers.
 
 For each layout a layer: its fields, with which scapy shows, builds and fuzzes it, and `read`, which takes it apart with
-one `struct` call for neighbouring fixed fields, as the Python codec does: `python_run` makes those lines. Whatever is
+one `struct` call for neighbouring fixed fields, as the Python codec does: `python.run` makes those lines. Whatever is
 the same in every layer is in `opalink.protocol.scapy.layers`.
 
-Plan: parts as scapy's fields · one layout · TLVs. `scapy_envelope` makes the envelopes, `scapy_module` the modules.
+Plan: parts as scapy's fields · one layout · TLVs. `envelope` makes the envelopes, `module` the modules.
 """
 
 from collections.abc import Iterator
@@ -14,9 +14,9 @@ from typing import assert_never
 
 from msgspec import structs
 
-from opalink.protocol.generate.python_enums import docstring
-from opalink.protocol.generate.python_run import Run, has_value, segments
-from opalink.protocol.generate.scapy_names import TLV, Names
+from opalink.protocol.generate.python.enums import docstring
+from opalink.protocol.generate.python.run import Run, has_value, segments
+from opalink.protocol.generate.scapy.names import TLV, Names
 from opalink.protocol.ir import model as ir
 from opalink.protocol.ir.names import camel, singular
 

@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from opalink.protocol.generate.c_codec import Lines, load, read_run, refusal, refusals, store, write_run
-from opalink.protocol.generate.c_names import any_of, layout_index, literal, member
-from opalink.protocol.generate.python_envelope import FORM_PLACE
-from opalink.protocol.generate.python_run import Fixed, Run, has_value
+from opalink.protocol.generate.c.codec import Lines, load, read_run, refusal, refusals, store, write_run
+from opalink.protocol.generate.c.names import any_of, layout_index, literal, member
+from opalink.protocol.generate.python.envelope import FORM_PLACE
+from opalink.protocol.generate.python.run import Fixed, Run, has_value
 from opalink.protocol.ir import model as ir
 from opalink.protocol.ir.names import camel
 from opalink.spec.form import Crc, Form

@@ -1,4 +1,4 @@
-"""Back end: the Python codec as modules, from the pieces of `opalink.protocol.generate.python`.
+"""Back end: the Python codec as modules, from the pieces of `opalink.protocol.generate.python.layout`.
 
 A piece of source is a chunk with a home module. The same chunks make the package `opalink.protocol.packets`,
 one module a chapter, or a single module in memory, which is how random schemas are tried. The package imports a
@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from opalink.protocol.generate.marks import header
-from opalink.protocol.generate.python import layout_source
-from opalink.protocol.generate.python_enums import enum_source, lookups, tag_enum, tag_table
-from opalink.protocol.generate.python_envelope import crc_source, envelope_source, packet_source, tables_source
+from opalink.protocol.generate.python.enums import enum_source, lookups, tag_enum, tag_table
+from opalink.protocol.generate.python.envelope import crc_source, envelope_source, packet_source, tables_source
+from opalink.protocol.generate.python.layout import layout_source
 from opalink.protocol.ir import model as ir
 from opalink.protocol.ir.names import camel
 from opalink.spec.form import Member

@@ -11,7 +11,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from opalink.protocol.generate.c_names import bar, field, layout_index, literal, space_index
+from opalink.protocol.generate.c.names import bar, field, layout_index, literal, space_index
 from opalink.protocol.ir import model as ir
 
 KINDS: Final = """\

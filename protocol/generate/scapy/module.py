@@ -1,14 +1,14 @@
-"""Back end: the scapy layers as modules, from the pieces of `scapy` and `scapy_envelope`.
+"""Back end: the scapy layers as modules, from the pieces of `layers` and `envelope`.
 
 Plan: names of numbers · chunks · modules.
 """
 
 from opalink.protocol.generate.marks import header
-from opalink.protocol.generate.python_enums import all_numbers
-from opalink.protocol.generate.python_envelope import crc_source
-from opalink.protocol.generate.python_module import Chunk, layout_homes
-from opalink.protocol.generate.scapy import enum_name, flags_name, known_source, layer_source, space_source
-from opalink.protocol.generate.scapy_envelope import bindings_source, envelope_source
+from opalink.protocol.generate.python.enums import all_numbers
+from opalink.protocol.generate.python.envelope import crc_source
+from opalink.protocol.generate.python.module import Chunk, layout_homes
+from opalink.protocol.generate.scapy.envelope import bindings_source, envelope_source
+from opalink.protocol.generate.scapy.layers import enum_name, flags_name, known_source, layer_source, space_source
 from opalink.protocol.ir import model as ir
 from opalink.protocol.ir.names import singular
 

@@ -5,11 +5,11 @@ Plan: an envelope · the packet · which layer a payload is.
 
 from collections.abc import Iterator
 
-from opalink.protocol.generate.python_enums import docstring
-from opalink.protocol.generate.python_envelope import CRC_FUNCTIONS, Wrap
-from opalink.protocol.generate.python_run import Fixed, Run, has_value
-from opalink.protocol.generate.scapy import bare, envelope_name, fields_of
-from opalink.protocol.generate.scapy_names import Names
+from opalink.protocol.generate.python.enums import docstring
+from opalink.protocol.generate.python.envelope import CRC_FUNCTIONS, Wrap
+from opalink.protocol.generate.python.run import Fixed, Run, has_value
+from opalink.protocol.generate.scapy.layers import bare, envelope_name, fields_of
+from opalink.protocol.generate.scapy.names import Names
 from opalink.protocol.ir import model as ir
 from opalink.protocol.ir.write import header_of
 from opalink.spec.form import Form

@@ -10,7 +10,7 @@ Plan: files · packets that arrive · the world · properties · the whole.
 from functools import cached_property
 
 from opalink.protocol.generate.marks import header
-from opalink.protocol.generate.promela_rows import (
+from opalink.protocol.generate.promela.rows import (
     ANSWERED,
     NAMES,
     OTHER,

@@ -5,10 +5,10 @@ Plan: constants · structs · names · the header.
 
 from collections.abc import Iterable, Iterator
 
-from opalink.protocol.generate.c_codec import decoder, encoder
-from opalink.protocol.generate.c_envelope import BODY_PROTOTYPES, Wrap, messages
-from opalink.protocol.generate.c_library import NAMES_PROTOTYPES, TLV_PROTOTYPES, TYPES
-from opalink.protocol.generate.c_names import (
+from opalink.protocol.generate.c.codec import decoder, encoder
+from opalink.protocol.generate.c.envelope import BODY_PROTOTYPES, Wrap, messages
+from opalink.protocol.generate.c.library import NAMES_PROTOTYPES, TLV_PROTOTYPES, TYPES
+from opalink.protocol.generate.c.names import (
     bar,
     capacity,
     comment,

@@ -2,7 +2,7 @@
 
 One file, `opal.ksy`: its root is one packet; FLITs, sideband records, bench records and every body are types of it. It
 reads and never writes, as Kaitai does. Every constraint becomes a `valid`, so what is illegal is refused; a CRC is
-beyond the language, and is read without being checked. `ksy_run` compiles and tries it.
+beyond the language, and is read without being checked. `run` compiles and tries it.
 
 Units, scales and requirement IDs stand beside each field under keys of our own (`-unit`, `-scale`, `-req`), which
 Kaitai passes over. A flag is an instance of the type that has the flags.
@@ -17,7 +17,7 @@ from keyword import iskeyword
 from typing import Final
 
 from opalink.protocol.generate.marks import header
-from opalink.protocol.generate.python_enums import all_numbers
+from opalink.protocol.generate.python.enums import all_numbers
 from opalink.protocol.ir import model as ir
 from opalink.protocol.ir.names import singular
 from opalink.spec.form import Form

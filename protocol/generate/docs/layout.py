@@ -5,8 +5,8 @@ Plan: fields · what a layout leads to · the whole layout · enumerations.
 
 from collections.abc import Iterator
 
-from opalink.protocol.generate.docs_bits import diagram
-from opalink.protocol.generate.docs_words import (
+from opalink.protocol.generate.docs.bits import diagram
+from opalink.protocol.generate.docs.words import (
     bytes_of,
     grouped,
     heading,

@@ -1,6 +1,6 @@
 """What the C codec costs a firmware: code and read-only data of each profile's codec, by the real cross compiler.
 
-    python -m opalink.protocol.generate.c_sizes docs/c99-sizes.md
+    python -m opalink.protocol.generate.c.sizes docs/c99-sizes.md
 
 The table is made where Debian's gcc-arm-none-eabi is installed, and checked in; it says which compiler it is of.
 A firmware that links with --gc-sections pays for what it calls alone.

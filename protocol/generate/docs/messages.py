@@ -3,10 +3,10 @@
 Plan: facts · forms · requirements · a message's page · the list.
 """
 
-from opalink.protocol.generate.docs_example import annotated
-from opalink.protocol.generate.docs_layout import Seen, described, enumeration, named_by
-from opalink.protocol.generate.docs_machines import legal_in, rows_about, toctree
-from opalink.protocol.generate.docs_words import bytes_of, heading, need, ref, said, table
+from opalink.protocol.generate.docs.example import annotated
+from opalink.protocol.generate.docs.layout import Seen, described, enumeration, named_by
+from opalink.protocol.generate.docs.machines import legal_in, rows_about, toctree
+from opalink.protocol.generate.docs.words import bytes_of, heading, need, ref, said, table
 from opalink.protocol.generate.vectors import Vector
 from opalink.protocol.ir import model as ir
 from opalink.spec.form import Form, Role

@@ -1,6 +1,6 @@
 """Back end: a Wireshark dissector in Lua, for Wireshark 4.0 (Lua 5.2) and later (Lua 5.4).
 
-What is declared becomes tables; what reads them is written by hand, in the files `lua_*.lua` beside this one. Both
+What is declared becomes tables; what reads them is written by hand, in the files `*.lua` beside this one. Both
 together are the one file that a user installs. A field's filter name is `opal.` and its path: packet type, form, and
 the names from the body inwards, as an error reports them but without the numbers of rows.
 
@@ -18,7 +18,7 @@ from opalink.spec.form import Form
 
 NAME: Final = "opal.lua"
 # What is written by hand, in the order in which it comes, after the tables.
-TEMPLATES: Final = ("lua_fields", "lua_read", "lua_show", "lua_exchange", "lua_flit", "lua_frame", "lua_protocol")
+TEMPLATES: Final = ("fields", "read", "show", "exchange", "flit", "frame", "protocol")
 # The enumerations of header fields that the declarations do not tie to one.
 _TABLES: Final = {
     "PACKET": {"type": "PacketType", "status": "Status", "vc": "VirtualChannel"},

@@ -1,7 +1,7 @@
 """Back end: the straight lines of the C codec: a reader and a writer for each layout.
 
 Neighbouring fixed fields are a run: one look at the window, one condition for everything that can be wrong. A reader
-says no more than that something is; see `c_library` for what explains it. A writer says it itself, since it has the
+says no more than that something is; see `library` for what explains it. A writer says it itself, since it has the
 field in hand.
 
 Plan: reading · TLVs · writing · the functions of a layout.
@@ -9,7 +9,7 @@ Plan: reading · TLVs · writing · the functions of a layout.
 
 from dataclasses import dataclass
 
-from opalink.protocol.generate.c_names import (
+from opalink.protocol.generate.c.names import (
     any_of,
     capacity,
     ctype,
@@ -21,7 +21,7 @@ from opalink.protocol.generate.c_names import (
     outside,
     space_index,
 )
-from opalink.protocol.generate.python_run import Fixed, Run, segments
+from opalink.protocol.generate.python.run import Fixed, Run, segments
 from opalink.protocol.ir import model as ir
 
 Lines = list[str]

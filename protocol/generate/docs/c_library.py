@@ -3,8 +3,8 @@
 Plan: the page.
 """
 
-from opalink.protocol.generate.c_names import capacity, ctype
-from opalink.protocol.generate.docs_words import grouped, heading, ref, table
+from opalink.protocol.generate.c.names import capacity, ctype
+from opalink.protocol.generate.docs.words import grouped, heading, ref, table
 from opalink.protocol.ir import model as ir
 
 

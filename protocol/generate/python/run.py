@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from math import inf
 
-from opalink.protocol.generate.python_enums import CODES, member_lookup
+from opalink.protocol.generate.python.enums import CODES, member_lookup
 from opalink.protocol.ir import model as ir
 
 Fixed = ir.Number | ir.Bits | ir.Octets

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 from functools import cached_property
 
-from opalink.protocol.generate.promela_words import arg_of, effect_of, fill_of, guard_of, name_of, word_of
+from opalink.protocol.generate.promela.words import arg_of, effect_of, fill_of, guard_of, name_of, word_of
 from opalink.protocol.ir import model as ir
 from opalink.spec import abstraction
 from opalink.spec.abstraction import Choice, Exact

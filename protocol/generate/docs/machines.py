@@ -6,8 +6,8 @@ Plan: cells of a row · rows · words · a machine's page · legality.
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 
-from opalink.protocol.generate.docs_states import diagram, rails
-from opalink.protocol.generate.docs_words import (
+from opalink.protocol.generate.docs.states import diagram, rails
+from opalink.protocol.generate.docs.words import (
     duration,
     heading,
     linked,

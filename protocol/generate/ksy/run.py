@@ -1,7 +1,7 @@
 """Runs the real kaitai-struct-compiler on what `ksy` makes, and says what becomes of every vector.
 
     npm install --prefix out/kaitai kaitai-struct-compiler@0.11.0 js-yaml@5.5.0
-    python -m opalink.protocol.generate.ksy_run docs/kaitai.md
+    python -m opalink.protocol.generate.ksy.run docs/kaitai.md
 
 The page that this writes lists, by kind of check, the negative vectors that Kaitai Struct refuses and those that it
 accepts: what cannot be said in its language. NODE_PATH names another place of the two packages.

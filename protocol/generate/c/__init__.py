@@ -7,12 +7,12 @@ Plan: the two files · profiles.
 
 from msgspec import structs
 
-from opalink.protocol.generate.c_codec import Codec, legal_space
-from opalink.protocol.generate.c_envelope import Wrap, crc_source, message_source, messages
-from opalink.protocol.generate.c_header import field_names, header_source, ordered
-from opalink.protocol.generate.c_library import LETTER_FUNCTION, PATH_FUNCTION, used
-from opalink.protocol.generate.c_names import bar
-from opalink.protocol.generate.c_tables import tables
+from opalink.protocol.generate.c.codec import Codec, legal_space
+from opalink.protocol.generate.c.envelope import Wrap, crc_source, message_source, messages
+from opalink.protocol.generate.c.header import field_names, header_source, ordered
+from opalink.protocol.generate.c.library import LETTER_FUNCTION, PATH_FUNCTION, used
+from opalink.protocol.generate.c.names import bar
+from opalink.protocol.generate.c.tables import tables
 from opalink.protocol.generate.marks import header
 from opalink.protocol.ir import model as ir
 from opalink.spec.form import met

@@ -15,9 +15,9 @@ from functools import cached_property
 
 from msgspec import structs
 
-from opalink.protocol.generate.python import annotation, default_of
-from opalink.protocol.generate.python_enums import docstring
-from opalink.protocol.generate.python_run import Fixed, Run, has_value, segments
+from opalink.protocol.generate.python.enums import docstring
+from opalink.protocol.generate.python.layout import annotation, default_of
+from opalink.protocol.generate.python.run import Fixed, Run, has_value, segments
 from opalink.protocol.ir import model as ir
 from opalink.protocol.ir.names import camel
 from opalink.spec.form import Crc, Form
