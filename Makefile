@@ -32,6 +32,7 @@ lint: .venv/.ready
 
 generate: .venv/.ready
 	$(BIN)/opalink generate all
+	$(BIN)/python -m tests.differential.evidence
 
 bench: .venv/.ready
 	$(BIN)/python -m bench

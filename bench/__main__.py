@@ -3,7 +3,7 @@
 A ratio is the peer's time divided by ours, so more than 1 means that ours is better; `goal` is the least ratio
 wanted. Every peer has to find the same values, and to write the same bytes, before it is timed.
 
-Plan: agreement · codec rows · keeping · start-up · the engine · the file.
+Plan: agreement · codec rows · the C codec · keeping · dissectors · start-up · the engine · the file.
 """
 
 import gc
@@ -20,7 +20,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from bench import engine
+from bench import accelerator, c99, engine, wireshark
 from bench.peers import NAMES, Peer, load
 from bench.samples import BLOCK, LEADER, samples
 from bench.timing import Work, interleaved, ratio
@@ -106,6 +106,25 @@ def _row(group: str, work: str, ours: list[float], peer: list[float], name: str,
     return Row(group, work, median(ours), median(peer), name, unit, found, goal, found >= goal)
 
 
+# ── The C codec ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def c_rows(kind: str) -> list[Row]:
+    """The generated C beside C by hand, and beside nanopb where it is installed; and around Python's value classes."""
+    if c99.CC is None:
+        print("There is no C compiler (gcc, clang or cc): the C codec is left out.")
+        return []
+    measured = {
+        ("c99", "{} without CRC, {}"): c99.rows(kind),
+        ("codec", "{} without CRC, {}, with the accelerator"): accelerator.rows(kind),
+    }
+    return [
+        _row(group, work.format(verb, _TITLES[kind]), ours, peer, name, "ns", goal)
+        for (group, work), found in measured.items()
+        for verb, ours, peer, name, goal in found
+    ]
+
+
 # ── Keeping ──────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -123,6 +142,27 @@ def keeping_row() -> Row:
 
     taken = interleaved({"alone": (alone, _KEPT), "kept": (kept, _KEPT)}, rounds=5)
     return _row("codec", "keep 200,000 decoded packets", taken["kept"], taken["alone"], "decoding alone", "ns", 1 / 1.4)
+
+
+# ── Dissectors ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def dissector_rows() -> list[Row]:
+    """Our dissector for Wireshark beside a naive one, where there is a tshark."""
+    if not wireshark.available():
+        print("tshark is not installed (Debian: apt-get install tshark): dissectors are left out.")
+        return []
+    return [
+        _row(
+            "dissector",
+            f"count by a field in tshark, {_TITLES[kind]}",
+            *wireshark.times(kind),
+            "a naive one",
+            "µs",
+            goal,
+        )
+        for kind, goal in wireshark.GOALS.items()
+    ]
 
 
 # ── Start-up ─────────────────────────────────────────────────────────────────────────────────────────
@@ -162,10 +202,11 @@ def engine_row() -> Row:
 
 def main() -> None:
     gc.freeze()  # what was imported is not what is measured
-    rows = [*codec_rows(LEADER), *codec_rows(BLOCK), keeping_row()]
+    rows = [*codec_rows(LEADER), *codec_rows(BLOCK), *c_rows(LEADER), *c_rows(BLOCK), keeping_row()]
     data = samples(LEADER, 1)[0][1]
     rows += [start_row("opalink --help", 0.15, "--help"), start_row("opalink decode HEX", 0.25, "decode", data.hex())]
     rows.append(engine_row())
+    rows += dissector_rows()
     RESULTS.write_bytes(msgspec.json.format(msgspec.json.encode(rows), indent=1) + b"\n")
     for r in rows:
         print(f"{'met   ' if r.met else 'MISSED'} {r.ratio:7.2f}× (goal {r.goal:5.2f}×)  {r.work} / {r.peer_name}")

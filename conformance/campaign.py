@@ -17,7 +17,7 @@ from typing import Final
 
 from msgspec import Struct, structs
 
-from opalink.conformance import exchanges, pics, probe
+from opalink.conformance import exchanges, pics, planes, probe
 from opalink.conformance.conclusions import Coarse, Fail, Inapplicable, Inconclusive, Unavailable
 from opalink.conformance.coverage import coverage
 from opalink.conformance.flit_bench import FlitBench
@@ -27,17 +27,18 @@ from opalink.conformance.levels import REACH_OF, Reach, conclusion, operations_o
 from opalink.conformance.mirror import Mirror
 from opalink.conformance.monitors import Monitor
 from opalink.conformance.pics import Pics, PicsError
+from opalink.conformance.planes import Planes
 from opalink.conformance.purposes import Exchange, Plan, Purpose
 from opalink.conformance.results import Actor, Bound, Campaign, How, Result, Step
 from opalink.conformance.scenarios import scenario_of
-from opalink.conformance.selection import obstacle, plane_of, select
+from opalink.conformance.selection import obstacle, select
 from opalink.conformance.session import Known, Session
 from opalink.conformance.trials import TIMES, Host, Trial
 from opalink.conformance.trials import conclude as conclude_trials
 from opalink.conformance.verdicts import Verdict
 from opalink.protocol.ir import model as ir
 from opalink.protocol.ir.load import catalogue as published
-from opalink.protocol.packets import BindRole, ClockMode, Plane, Status
+from opalink.protocol.packets import BindRole, ClockMode, Status
 from opalink.protocol.transport import Bench, BenchError, BindingError, Hang, NotOffered
 from opalink.protocol.transport.bench import ClockChoice, PlaneChoice
 from opalink.spec.form import Level, Role
@@ -57,7 +58,8 @@ Progress = Callable[[Result, int, int], None]
 class Options(Struct, frozen=True):
     """What a campaign is to do. `keep` is whether the steps of tests that passed are kept too. `level` is the one that
     must be reached: by default all of it under the plan `cert`, else as far as the bench reaches. `role` is what the
-    implementation must be; without it, it is judged as what it says that it is."""
+    implementation must be; without it, it is judged as what it says that it is. `plane` is where it is met: see
+    `planes`."""
 
     plan: Plan = Plan.CI
     profile: str = ""
@@ -65,7 +67,7 @@ class Options(Struct, frozen=True):
     selection: str = ""
     seed: int = 1
     clock: ClockChoice = "auto"
-    plane: PlaneChoice = "packet"
+    plane: Planes = "auto"
     keep: bool = False
     level: Reach | None = None
     patience: float = PATIENCE
@@ -102,7 +104,19 @@ class Runner:
 
     def _open(self) -> Bench:
         o = self.options
-        return Bench.open(self.uri, clock=o.clock, plane=o.plane, seed=o.seed or 1, patience=o.patience)
+        first: PlaneChoice = "flit" if o.plane == "flit" else "packet"
+        try:
+            bench = Bench.open(self.uri, clock=o.clock, plane=first, seed=o.seed or 1, patience=o.patience)
+        except NotOffered:
+            if o.plane != "auto":
+                raise
+            bench = Bench.open(self.uri, clock=o.clock, plane="flit", seed=o.seed or 1, patience=o.patience)
+        try:
+            planes.check(bench, o.plane)
+        except NotOffered:
+            bench.close()
+            raise
+        return bench
 
     def close(self) -> None:
         self.bench.close()
@@ -119,11 +133,13 @@ class Runner:
     @property
     def seen_on(self) -> PlaneChoice:
         """The plane that shows most of what the implementation offers."""
-        return "flit" if self.bench.peer.planes & Plane.FLIT else self.options.plane
+        return "flit" if planes.offers(self.bench, "flit") else "packet"
 
-    def _meet(self, purpose: Purpose) -> None:
-        """Have the session meet the implementation on the plane that a purpose is for."""
-        plane = plane_of(purpose, self.options.plane)
+    def _meet(self, purpose: Purpose | None = None) -> None:
+        """Have the session meet the implementation on the plane that a purpose is for, else on the usual one."""
+        plane = planes.usual(self.bench, self.options.plane)
+        if purpose is not None:
+            plane = planes.plane_of(purpose, plane)
         self.bench.use(plane)
         self.session.bench = FlitBench(self.bench, FlitWatch(self.monitor)) if plane == "flit" else self.bench
 
@@ -221,10 +237,12 @@ class Runner:
     def _unrun(self, purpose: Purpose) -> Result:
         """The result of a purpose that has not been executed."""
         needed = operations_of(purpose, self.features or ())
-        offered = self.options.plan is Plan.CERT and bool(self.bench.peer.clocks & ClockMode.VIRTUAL)
+        whole = self.options.plan is Plan.CERT  # then whatever the implementation offers is owed
+        in_time = not purpose.virtual or self.bench.virtual or (whole and self.bench.peer.clocks & ClockMode.VIRTUAL)
+        in_place = not planes.confined(purpose, self.options.plane) or whole
         return Result(
             purpose.id, Verdict.NOTRUN, purpose.requirements, purpose.sentence, purpose.needs, reach_of(needed),
-            owed=not purpose.virtual or self.bench.virtual or offered,
+            owed=bool(in_time and in_place),
         )  # fmt: skip
 
     def _violations(self) -> list[Violation]:
@@ -241,6 +259,7 @@ class Runner:
         """Read what the implementation says of itself, before any test."""
         bound = probe.bound(self.bench)
         observed: dict[str, bool] = {}
+        self._meet()
         try:
             self.session.begin(seed_of(self.options.seed, "probe"))
             if isinstance(self.session, Mirror):
@@ -365,7 +384,7 @@ def _certify(runner: Runner, chosen: Sequence[Purpose], declared: Pics | None, p
         role=runner.role,
         seed=o.seed,
         clock="virtual" if runner.bench.virtual else "real",
-        plane=o.plane,
+        plane=planes.met(runner.bench, o.plane),
         spec=catalogue.version,
         catalogue=catalogue.fingerprint,
         selection=o.selection,

@@ -21,8 +21,10 @@ from opalink import __version__
 from opalink.conformance import pics
 from opalink.conformance.campaign import Options, Progress, Runner
 from opalink.conformance.campaign import certify as judge
+from opalink.conformance.diagnosis import ending
 from opalink.conformance.levels import Reach
 from opalink.conformance.pics import PicsError
+from opalink.conformance.planes import CHOICES
 from opalink.conformance.probe import picture
 from opalink.conformance.purposes import Plan
 from opalink.conformance.report import left_out, printable, replay
@@ -30,7 +32,7 @@ from opalink.conformance.results import Campaign, Environment, Result
 from opalink.conformance.selection import BadExpression
 from opalink.conformance.verdicts import EXITS, Exit, Verdict
 from opalink.protocol.ir.load import catalogue
-from opalink.protocol.transport import BenchError, UriError
+from opalink.protocol.transport import BenchError, Closed, UriError
 from opalink.spec.form import Role
 
 DEFAULT = "sim:four-thirds"
@@ -48,7 +50,7 @@ class Stopped(click.ClickException):
 
 
 @contextlib.contextmanager
-def _sentences() -> Iterator[None]:
+def sentences() -> Iterator[None]:
     """What goes wrong outside the tests, in one sentence each."""
     try:
         yield
@@ -56,6 +58,8 @@ def _sentences() -> Iterator[None]:
         raise click.UsageError(printable(str(error))) from None
     except PicsError as error:
         raise Stopped(str(error), error.exit) from None
+    except Closed as error:
+        raise Stopped(f"{error} {ending(error)}.", Exit.TESTER_FAULT) from None
     except BenchError as error:
         raise Stopped(str(error), Exit.TESTER_FAULT) from None
     except OSError as error:
@@ -81,6 +85,11 @@ def _sentences() -> Iterator[None]:
 @click.option("-k", "selection", default="", help="Run only what matches: words with and, or, not and brackets.")
 @click.option("--seed", type=click.IntRange(0, (1 << 64) - 1), default=1, help="Begins whatever is drawn at random.")
 @click.option("--clock", type=click.Choice(["auto", "virtual", "real"]), default="auto", help="Whose time holds.")
+@click.option(
+    "--plane",
+    type=click.Choice(CHOICES),
+    help="Where IUT is met: over packets, over FLITs, or on both; by default wherever it offers.",
+)
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), default="out/certify", help="The bundle.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON instead of text.")
 def certify(
@@ -93,12 +102,14 @@ def certify(
     selection: str,
     seed: int,
     clock: Any,
+    plane: Any,
     out: Path,
     as_json: bool,
 ) -> None:
     """Judge the implementation IUT and leave a bundle of evidence.
 
-    IUT is a URI: sim:four-thirds, tcp:host:port, stdio:./module, unix:/path, py:package.module:factory.
+    IUT is a URI: sim:four-thirds, tcp:host:port, stdio:./module, unix:/path, serial:/dev/ttyUSB0?baud=921600, pty:,
+    cabi:./module.so, py:package.module:factory. `opalink smoke IUT` says whether it is wired right.
 
     \b
     Levels, by the operations of the upper tester that IUT offers:
@@ -107,7 +118,8 @@ def certify(
       L3  every other that its features call for: surroundings
 
     A phone is judged by what a tester's module sees of it: so far over packets, in the states that one can bring it to.
-    A test of a higher level is not run, is named with the reason, and counts for nothing. The exit code is 0 if
+    A test of a higher level, or of another plane than the one chosen, is not run, is named with the reason, and counts
+    for nothing. The exit code is 0 if
     everything that was run at the level has passed and nothing of it was left out.
     """
     from opalink.conformance.evidence import bundle
@@ -117,9 +129,9 @@ def certify(
         raise click.UsageError(f"There is no profile {profile!r}; known are {', '.join(catalogue().profile)}.")
     reach = Reach(level) if level else None
     holder = Role(role) if role else None
-    options = Options(Plan(plan), profile, statement, selection, seed, clock, level=reach, role=holder)
+    options = Options(Plan(plan), profile, statement, selection, seed, clock, plane or "auto", level=reach, role=holder)
     started, begun = datetime.now(UTC), time.monotonic()
-    with _sentences():
+    with sentences():
         out.mkdir(parents=True, exist_ok=True)
         with (out / "results.jsonl").open("wb") as stream, _bar(as_json) as show:
             campaign = judge(iut, options, _tee(stream, show))
@@ -216,7 +228,7 @@ def probe(iut: str, output: Path | None, as_json: bool) -> None:
     [features] is what the vendor declares: certify holds the implementation to it. [advertised] is what it says of
     itself in HELLO, [observed] what it answered when each feature was tried.
     """
-    with _sentences():
+    with sentences():
         runner = Runner(iut, Options(), catalogue())
         try:
             bound, observed = runner.probe()

@@ -1,8 +1,8 @@
 """Which requirements a campaign speaks of, and by what.
 
 A requirement is covered by a test that was executed, by a monitor that saw it kept or broken, or by a reason: one that
-it states itself, or one of those below. The reasons below are about the packet plane of a bench, not about the
-requirement: another plane or another instrument judges it.
+it states itself, or one of those below. The reasons below are about a bench, not about the requirement: another
+instrument judges it. What FLITs carry does not bind whoever has the bench carry them.
 
 Plan: reasons · who a requirement binds · coverage.
 """
@@ -21,22 +21,20 @@ from opalink.spec.form import Form, Requirement, Role, Testability
 
 # ── Reasons ──────────────────────────────────────────────────────────────────────────────────────────
 
-_FLIT = "FLITs carry it: the packet plane does not show it."
-_FLIT_AREA = "R-FLT-"  # on the packet plane all of it is the gateway's
+# On the packet plane all of it is the gateway's.
+_FLIT_AREA = "R-FLT-"
+_BY_FLITS = frozenset("R-LNK-015 R-LNK-016 R-LNK-018 R-PWR-015 R-TIM-001".split())
 
+_STAMPS = "Stamps are of the module's own time, and what it makes of them no packet says."
 _OWN = "Only a module that asks for it of its own accord sends it, and nothing that a tester does makes it."
 _COMMAND = "A command is set and never read: the phone alone sends it."
 _VENDOR = "What a vendor's packets do, the suite does not know: it sends none that a module would carry out."
 _ANOTHER = "Where there is no stack, other firmware alone changes a descriptor, and the suite has none that is signed."
 
 REASONS = {
-    "R-LNK-015": _FLIT,
-    "R-LNK-016": _FLIT,
-    "R-LNK-018": _FLIT,
-    "R-PWR-015": _FLIT,
-    "R-TIM-001": _FLIT,
-    "R-TIM-002": _FLIT,
-    "R-TIM-004": _FLIT,
+    "R-LNK-018": "The light of a bench is there at once or not at all: no attempt at a gear fails.",
+    "R-TIM-002": _STAMPS,
+    "R-TIM-004": _STAMPS,
     "R-PWR-018": "A meter judges it, unless PWR_STATUS comes at that time.",
     "R-PWR-012": "What a module gives up for heat no packet says.",
     "R-CAP-021": "Nothing at a bench makes a sensor fail.",
@@ -44,7 +42,7 @@ REASONS = {
     **dict.fromkeys("R-TLV-122 R-TLV-123".split(), _COMMAND),
     **dict.fromkeys("R-MGT-179 R-MGT-180".split(), _VENDOR),
     **dict.fromkeys("R-MGT-014 R-MGT-112".split(), _ANOTHER),
-    "R-ATT-016": "A module that keeps time or reports motion is never silent for so long that it sends KEEPALIVE.",
+    "R-ATT-016": "A module that has always something to say never sends KEEPALIVE.",
     "R-MGT-171": "A bench takes the sides apart at once: nothing announces it.",
     "R-MGT-040": "A bench takes the sides apart at once: nothing announces it.",
 }
@@ -61,7 +59,7 @@ def binds(catalogue: ir.Catalogue, r: Requirement, role: Role, features: Collect
         holders |= {Role.SINK, Role.SOURCE}
     if not _holder(catalogue, r) & holders:
         return False
-    if plane == "packet" and (r.packet in GATEWAY or r.id.startswith(_FLIT_AREA)):
+    if plane == "packet" and (r.packet in GATEWAY or r.id.startswith(_FLIT_AREA) or r.id in _BY_FLITS):
         return False
     if (words := r.key.split("."))[0] in catalogue.space:  # what a TLV needs, wherever it travels
         tlv = next(t for t in catalogue.space[words[0]].types if t.name == words[1])

@@ -25,7 +25,7 @@ from opalink.protocol.packets.enums import Lane
 
 # ── The recording of a test ──────────────────────────────────────────────────────────────────────────
 
-_SENDERS: Final = {Actor.TESTER: "from the tester", Actor.IUT: "from the IUT"}
+_SENDERS: Final = {Actor.TESTER: "tester", Actor.IUT: "IUT"}  # as the capture format calls them
 
 
 def record(stream: BinaryIO, campaign: Campaign, result: Result) -> None:
@@ -34,9 +34,7 @@ def record(stream: BinaryIO, campaign: Campaign, result: Result) -> None:
     link_type = LINKTYPE_FLIT if on_lanes else LINKTYPE_PACKET
     lanes = sorted({s.lane for s in result.steps if s.data} | {Lane.SIDEBAND, Lane.LASER})
     places = [(lane, actor) for lane in lanes for actor in _SENDERS]
-    interfaces = [
-        Interface(f"{lane_name(lane)} {_SENDERS[actor]}", link_type, actor is Actor.IUT) for lane, actor in places
-    ]
+    interfaces = [Interface.of(lane_name(lane), _SENDERS[actor], link_type) for lane, actor in places]
     # On the FLIT plane the packets are in the FLITs: they stand among the steps for whoever reads these.
     both = any(s.on_lane for s in result.steps)
     rows = _packets([s for s in result.steps if s.on_lane or not (both and s.data)])

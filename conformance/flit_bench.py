@@ -15,7 +15,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from opalink.conformance.flit_watch import FlitWatch, Params
-from opalink.protocol.codec import DecodeError, Flit, Sideband, decode_flit, decode_sideband, encode_flit
+from opalink.protocol.codec import DecodeError, EncodeError, Flit, Sideband, decode_flit, decode_sideband, encode_flit
 from opalink.protocol.codec import encode_sideband as encode_record
 from opalink.protocol.flit import End, QueueFullError, least
 from opalink.protocol.packets import Lane, OperationTag
@@ -94,12 +94,20 @@ class FlitBench:
         self.end.begin(ours, theirs)
         self.watch.begin(ours, theirs)
 
+    def grants(self, vc: int) -> bool:
+        """Whether the implementation takes FLITs of a channel."""
+        return vc in self.watch.given
+
     # ── Sending ──
 
     def send(self, data: bytes, lane: Lane) -> None:
         """Send a packet, legal or not. What a lane cannot carry, as it has no light or no room, is lost."""
         if lane is Lane.SIDEBAND:
-            self.record(encode_record(Sideband(payload=data)))
+            try:
+                record = encode_record(Sideband(payload=data))
+            except EncodeError:
+                record = data  # what no record can hold travels as it is
+            self.record(record)
             return
         for vc in (None, 0):  # a packet that names a channel which is not there travels on LINK
             try:
@@ -117,6 +125,7 @@ class FlitBench:
         self.below.send(data, Lane.SIDEBAND)
 
     def control(self, operation: OperationTag | int, value: object = b"") -> Any:
+        self._settle()
         result = self.below.control(operation, value)
         if operation in (OperationTag.DETACH, OperationTag.RESET):
             self.begin_epoch(least(), least())
@@ -199,9 +208,13 @@ class FlitBench:
     @property
     def arrivals(self) -> list[Arrival]:
         """The packets that have come."""
+        self._settle()
+        return self._packets
+
+    def _settle(self) -> None:
+        """Take what has come below, in the epoch in which it came."""
         while self.below.arrivals:
             self._arrive(self.below.arrivals.pop(0))
-        return self._packets
 
     def _arrive(self, arrival: Arrival) -> None:
         time, lane, data = arrival.time, arrival.lane, arrival.data

@@ -16,7 +16,7 @@ from opalink.spec.form import MS
 
 _DEPTH: Final = 1024  # FLITs that the tester holds for replay
 _CREDIT: Final = 4  # times the least room of each channel
-_RELOCK: Final = 4 * MS  # from a lost lock until VC_RESYNC: within tRelock, and once, as positions grow old
+RELOCK: Final = 4 * MS  # from a lost lock until VC_RESYNC: within tRelock, and once, as positions grow old
 
 
 class FlitPhone:
@@ -88,7 +88,7 @@ class FlitPhone:
         """Lock is being sought: say where the phone stands once it may be there again. Whoever does not hear that
         trains anew."""
         self._bench.end.suspend()
-        self._bench.later(_RELOCK, self.resync)
+        self._bench.later(RELOCK, self.resync)
         self.up = False
 
     def resync(self) -> None:

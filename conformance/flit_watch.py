@@ -180,6 +180,8 @@ class FlitWatch:
         if self.base:
             wanted = flit.vc == VirtualChannel.LINK
             judge("R-FLT-052", wanted, "nothing but channel LINK before LINK_PARAMS", f"channel {flit.vc}")
+            if not wanted:
+                return  # that it has no credit either follows
         judge("R-FLT-053", not self.answered, "no DATA FLIT after the answer to LINK_PARAMS", "one")
         used, granted = (channel.used + 1, channel.granted) if channel else (1, 0)
         judge("R-FLT-040", used <= granted, f"at most {granted} FLITs on channel {flit.vc}", f"{used}")
@@ -205,7 +207,8 @@ class FlitWatch:
     def _payload(self, flit: Flit) -> None:
         judge, reading = self._ledger.judge, self.reading[flit.vc]
         if flit.vc == VirtualChannel.RT:
-            judge("R-FLT-033", not reading.inside, "a packet of RT in one FLIT", "one that goes on in another")
+            for rule in ("R-FLT-033", "R-TIM-001"):
+                judge(rule, not reading.inside, "a packet of RT in one FLIT", "one that goes on in another")
         first, heads, clean = reading.read(bytes(flit.payload))
         judge("R-FLT-031", flit.first_off == first, f"first_off {first}", f"{flit.first_off}")
         judge("R-FLT-032", clean, "zeros behind the last packet", "something else")

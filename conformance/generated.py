@@ -13,8 +13,9 @@ from typing import Any, Final
 
 from msgspec import structs
 
-from opalink.conformance.matrix import BRIEF, GATEWAY, NEEDS, TRAINING, Matrix, reachable
+from opalink.conformance.matrix import BRIEF, NEEDS, Matrix, reachable
 from opalink.conformance.phrases import phrase
+from opalink.conformance.planes import planes_of
 from opalink.conformance.purposes import (
     Class,
     Damage,
@@ -88,7 +89,7 @@ class Suite:
             sentence(f"a {self.role} in {run.state}", when, then),
             run,
             everything,
-            planes=_planes(p, run),
+            planes=planes_of(p, run),
             plan=plan,
         )
 
@@ -377,8 +378,6 @@ class Suite:
             p = self.catalogue.by_code.get(made.run.packet) if isinstance(made.run, Exchange) else None
             if not isinstance(made.run, Exchange) or p is None or p.group not in CARRIED or len(made.planes) < 2:
                 continue
-            if len(made.run.payload) > self.catalogue.channel[p.channel].payload_max:
-                continue  # no channel of the laser takes it
             if made.class_ in (Class.BV, Class.BI, Class.RB) and made.run.form is Form.REQUEST and p in self.received:
                 words = made.sentence.replace("}", " on the FLIT plane}", 1)
                 yield structs.replace(made, id=made.id.replace("-g.", "-gf."), planes=("flit",), sentence=words)
@@ -386,13 +385,6 @@ class Suite:
 
 # Chapters whose requests are tried on both planes.
 CARRIED: Final = ("link", "management", "power", "capture")
-
-
-def _planes(p: ir.Packet, run: Exchange) -> tuple[str, ...]:
-    """Where a purpose can be tested. A packet whose length is wrong is no packet to FLITs, only to a bench's record."""
-    if run.damage in (Damage.CUT, Damage.TAIL):
-        return () if p.name in GATEWAY else ("packet",)
-    return ("flit",) if p.name in GATEWAY or run.state in TRAINING else ("packet", "flit")
 
 
 @cache

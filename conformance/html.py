@@ -99,13 +99,12 @@ class Rung(Struct, frozen=True):
     note: str = ""
 
 
-def _rung(step: Step, plane: str) -> Rung:
+def _rung(step: Step) -> Rung:
     time = duration(step.time)
     if step.actor in (Actor.BENCH, Actor.SUITE):
         return Rung(step.actor, time, note=step.note)
     lane = report.lane_name(step.lane)
-    on_lane = plane == "flit" or step.on_lane
-    name, fields, mood, tree = _shown_on_lane(step) if on_lane else _shown(step.data)
+    name, fields, mood, tree = _shown_on_lane(step) if step.on_lane else _shown(step.data)
     return Rung(step.actor, time, lane, name, fields, mood, tree, hexdump(step.data), step.note)
 
 
@@ -158,14 +157,14 @@ def _fields(layout: ir.Layout, body: object) -> Iterator[str]:
         yield said if len(said) <= FIELD else said[:FIELD].rpartition(" ")[0] + " …"
 
 
-def _ladder(result: Result, plane: str) -> list[Rung]:
+def _ladder(result: Result) -> list[Rung]:
     """The whole exchange, or its beginning and its end where it is long."""
     steps = result.steps
     if len(steps) <= RUNGS:
-        return [_rung(s, plane) for s in steps]
+        return [_rung(s) for s in steps]
     half = RUNGS // 2
     gap = Rung("suite", "", note=f"{len(steps) - 2 * half} more lines are in the recording.")
-    return [*(_rung(s, plane) for s in steps[:half]), gap, *(_rung(s, plane) for s in steps[-half:])]
+    return [*(_rung(s) for s in steps[:half]), gap, *(_rung(s) for s in steps[-half:])]
 
 
 # ── Failures ─────────────────────────────────────────────────────────────────────────────────────────
@@ -225,7 +224,7 @@ def _findings(campaign: Campaign) -> list[Finding]:
 def _case(campaign: Campaign, result: Result, filed: str, draw: bool) -> Case:
     others = dict.fromkeys((*result.charged, *result.requirements))
     others.pop(filed, None)
-    ladder = _ladder(result, campaign.plane) if draw else ()
+    ladder = _ladder(result) if draw else ()
     return Case(
         result, tuple(map(cite, others)), report.replay(campaign, result), quote(report.captured(result)), tuple(ladder)
     )

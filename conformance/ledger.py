@@ -51,6 +51,7 @@ class Asked(Struct):
     body: Any
     answers: int = 0
     pending: int = 0  # when the last PENDING came
+    stamp: int = 0  # link time of the first answer
 
 
 class Violation(Struct, frozen=True):

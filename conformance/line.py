@@ -89,6 +89,13 @@ class Line:
             lanes -= {Lane.SIDEBAND}
         return self.random.choice(sorted(lanes)) if lanes else self.lane(code)
 
+    def _stimulus_lane(self, x: Exchange, vc: int | None) -> Lane:
+        """A lane for a stimulus. FLITs carry no channel that is not there; the contacts carry any packet."""
+        nowhere = vc is not None and isinstance(self.bench, FlitBench) and not self.bench.grants(vc)
+        if nowhere and Lane.SIDEBAND in self._lanes.get(x.packet, frozenset(_LANES.values())):
+            return Lane.SIDEBAND
+        return self.either_lane(x.packet, len(x.payload))
+
     def next_txn(self) -> int:
         self.txn = self.txn % 0xFFFF + 1
         return self.txn
@@ -130,7 +137,7 @@ class Line:
         txn = self.next_txn()
         data = stimulus(x, txn, self.now)
         header = dict(x.header)
-        lane = self.either_lane(x.packet, len(x.payload)) if lane is None else lane
+        lane = self._stimulus_lane(x, header.get("vc")) if lane is None else lane
         asked = Asked(txn, x.packet, self.now, lane, header.get("instance", 0), None)
         if x.form is Form.REQUEST and x.damage is Damage.NONE and header.get("txn", 1):
             asked.body = _body(data)

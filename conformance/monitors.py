@@ -173,6 +173,7 @@ class Monitor(Ledger):
             return None
         asked.answers += 1
         if asked.answers == 1:
+            asked.stamp = packet.t_ns
             self._prompt(asked, time)
         status = packet.status
         self.answers[status] += 1

@@ -9,7 +9,7 @@ Plan: attaching · the session · power · capture · elsewhere · the table.
 from collections.abc import Callable
 from typing import Any
 
-from opalink.conformance.conclusions import Fail, Inconclusive
+from opalink.conformance.conclusions import Fail, Inapplicable, Inconclusive
 from opalink.conformance.ledger import Heard
 from opalink.conformance.session import EVENTUALLY, Session
 from opalink.protocol import packets as p
@@ -131,6 +131,29 @@ def resume(s: Session) -> Any:
     s.light = True
     train(s)
     return greet(s, resume=True)
+
+
+def silent(s: Session) -> None:
+    """A module in READY with nothing to say. One that keeps time or reports motion does so by light: it falls silent
+    when its link sleeps."""
+    ready(s)
+    if s.known.features.isdisjoint(("TIME", "IMU")):
+        return
+    heard = s.ask(p.LinkPm(target=p.LinkPower.L1))
+    if heard.status != Status.OK:
+        raise Inapplicable("Its link does not sleep, and awake it is never silent.")
+    s.light = False
+    s.let(10 * MS)
+
+
+def next_keepalive(s: Session) -> Heard:
+    """The next KEEPALIVE of a module that has fallen silent."""
+    heard = s.take(p.Keepalive, 2 * s.timer("tKeepAlive"))
+    if heard is None and s.inbox:
+        raise Inapplicable("It is never silent for so long that it sends KEEPALIVE.")
+    if heard is None:
+        s.fail("KEEPALIVE", "none", "R-MGT-050")
+    return heard
 
 
 # ── Power ────────────────────────────────────────────────────────────────────────────────────────────

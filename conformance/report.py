@@ -177,7 +177,8 @@ _COVERING: Final = (How.ACTIVE, How.PASSIVE, How.REASONED)
 
 def replay(campaign: Campaign, result: Result) -> str:
     """The command that runs one test again, for a shell."""
-    return shlex.join(["opalink", "certify", campaign.iut, "-k", result.id, "--seed", str(campaign.seed)])
+    where = ["--plane", "flit"] if campaign.plane == "flit" else []  # else it is met where it was met here
+    return shlex.join(["opalink", "certify", campaign.iut, "-k", result.id, "--seed", str(campaign.seed), *where])
 
 
 def at_level(campaign: Campaign) -> str:
@@ -248,12 +249,12 @@ def _test(c: Campaign, r: Result) -> Tested:
         span=r.span,
         replay=replay(c, r),
         capture=captured(r),
-        exchange=tuple(_exchanged(s, c.plane) for s in r.steps),
+        exchange=tuple(_exchanged(s) for s in r.steps),
     )
 
 
-def _exchanged(s: Step, plane: str) -> Exchanged:
-    name = packet_name(s.data) if s.data and plane == "packet" and not s.on_lane else ""
+def _exchanged(s: Step) -> Exchanged:
+    name = packet_name(s.data) if s.data and not s.on_lane else ""
     return Exchanged(s.time, s.actor, lane_name(s.lane), name, s.data.hex(), s.note)
 
 

@@ -10,16 +10,15 @@ from collections.abc import Callable, Collection, Iterable
 
 from opalink.conformance.generated import generated
 from opalink.conformance.levels import operations_of
+from opalink.conformance.planes import Planes, confined, offers, plane_of, usual
 from opalink.conformance.purposes import Plan, Purpose, included, unmet
 from opalink.conformance.scenarios import scenarios
 from opalink.conformance.verdicts import Verdict
-from opalink.protocol.packets import ClockMode, OperationTag, Plane
+from opalink.protocol.packets import ClockMode, OperationTag
 from opalink.protocol.transport import Bench
-from opalink.protocol.transport.bench import PlaneChoice
 from opalink.spec.form import Role
 
 Predicate = Callable[[Purpose], bool]
-_PLANES = {"packet": Plane.PACKET, "flit": Plane.FLIT}
 
 # ── Expressions ──────────────────────────────────────────────────────────────────────────────────────
 
@@ -95,15 +94,23 @@ def select(role: Role, plan: Plan, text: str = "") -> tuple[Purpose, ...]:
 
 
 def obstacle(
-    purpose: Purpose, bench: Bench, plane: PlaneChoice, features: Collection[str] | None
+    purpose: Purpose, bench: Bench, choice: Planes, features: Collection[str] | None
 ) -> tuple[Verdict, str] | None:
     """Why a purpose is not executed: it does not apply, or this bench cannot. `features` are None if not known."""
-    if not bench.peer.planes & _PLANES[plane_of(purpose, plane)]:
-        return Verdict.NA, "The bench does this in the implementation's stead: it does not offer the FLIT plane."
+    plane = plane_of(purpose, usual(bench, choice))
+    if not offers(bench, plane):
+        whose = (
+            "The bench does this in the implementation's stead"
+            if plane == "flit"
+            else "It is about the bench's packets"
+        )
+        return Verdict.NA, f"{whose}: it does not offer the {plane.upper()} plane."
     if features is None and purpose.needs:
         return Verdict.NOTRUN, "The features of the implementation are not known."
     if word := unmet(purpose.needs, features or ()):
         return Verdict.NA, f"{'There is' if word.startswith('!') else 'It has no'} {_said(word)}."
+    if confined(purpose, choice):
+        return Verdict.NOTRUN, f"The campaign is confined to the {choice.upper()} plane."
     missing = list(_missing(operations_of(purpose, features or ()), bench))
     if missing:
         return Verdict.NOTRUN, f"The implementation does not offer the operation {', '.join(missing)}."
@@ -112,13 +119,6 @@ def obstacle(
             return Verdict.NA, "It offers no virtual time."
         return Verdict.NOTRUN, "It needs virtual time."
     return None
-
-
-def plane_of(purpose: Purpose, usual: PlaneChoice) -> PlaneChoice:
-    """The plane on which a purpose is executed: the usual one where it can be, else its own."""
-    if usual in purpose.planes:
-        return usual
-    return "packet" if "packet" in purpose.planes else "flit"
 
 
 def _missing(operations: Iterable[str], bench: Bench) -> Iterable[str]:

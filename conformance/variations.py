@@ -9,14 +9,22 @@ kind · benches with fewer hands.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from random import Random
 from typing import ClassVar, Final
 
 from msgspec import Struct, structs
 
 from opalink.conformance.purposes import Plan
-from opalink.conformance.specimen import Specimen, decoded, is_request, is_response, of_later, txn_of
+from opalink.conformance.specimen import (
+    Retimed,
+    Specimen,
+    decoded,
+    is_request,
+    is_response,
+    of_later,
+    txn_of,
+)
 from opalink.conformance.verdicts import Conclusion
 from opalink.protocol import codec
 from opalink.protocol.codec import Tlv
@@ -109,7 +117,7 @@ def place(timer: Timer, at: float) -> int:
 # ── The module that makes them ───────────────────────────────────────────────────────────────────────
 
 
-class Varied(Specimen):
+class Varied(Retimed):
     """Another conforming module in each binding, as the seed draws it."""
 
     conclusion = Conclusion.CONFORMANT
@@ -118,8 +126,6 @@ class Varied(Specimen):
     def __init__(self) -> None:
         super().__init__()
         self._lying: deque[tuple[int, Lane, bytes]] = deque()  # what it has not taken up
-        self._start = self.inner.clock.start
-        self.inner.clock.start = self._arm  # type: ignore[method-assign] # the one place where all timers begin
         self._asked: dict[int, int] = {}  # when a transaction came
         self._moment = -1, 0  # of the last answer that could be exchanged, and how many came before it then
         self.choices = Choices()
@@ -128,12 +134,12 @@ class Varied(Specimen):
         """What it chooses under a seed."""
         return draw(Random(seed))
 
-    def _arm(self, key: object, delay: int, then: Callable[[], None]) -> None:
-        """Arm a timer; one that would run for its nominal time, for another between its edges."""
-        name = key[-1] if isinstance(key, tuple) else ""
-        if self.choices.at is not None and name in _TIMERS and delay == catalogue().timer[name].nominal:
-            delay = place(catalogue().timer[name], self.choices.at)
-        self._start(key, delay, then)
+    def retime(self, name: str, delay: int) -> int:
+        """A timer that would run for its nominal time runs for another between its edges."""
+        timer = catalogue().timer[name]
+        if self.choices.at is None or name not in _TIMERS or delay != timer.nominal:
+            return delay
+        return place(timer, self.choices.at)
 
     # ── What it hears ──
 
@@ -270,6 +276,28 @@ class Fading(Specimen):
         yield d
 
 
+class DeafAtFirst(Specimen):
+    """Leaves unanswered whatever comes before its first BEACON (R-ATT-001)."""
+
+    conclusion = Conclusion.CONFORMANT
+    _spoken = False
+
+    def hears(self, data: bytes, lane: Lane) -> bytes | None:  # noqa: ARG002
+        return data if self._spoken else None
+
+    def says(self, d: Departure) -> Iterable[Departure]:
+        self._spoken = True
+        return (d,)
+
+    def operate(self, operation: Tlv, now: int) -> tuple[Outcome, tuple[Tlv, ...]]:
+        self._spoken &= operation.tag not in (OperationTag.DETACH, OperationTag.RESET)
+        return super().operate(operation, now)
+
+    def reset(self, kind: ResetKind, seed: int, now: int) -> None:
+        self._spoken = False
+        super().reset(kind, seed, now)
+
+
 class Backwards(Steady):
     """Answers what came at once in the opposite order."""
 
@@ -318,5 +346,6 @@ class Removable(Handless):
 
 
 ALL: Final[tuple[type[Specimen], ...]] = (
-    Varied, LastMoment, Deliberate, Earliest, Latest, Tardy, Backwards, Fading, Ranking, Handless, Removable,
+    Varied, LastMoment, Deliberate, Earliest, Latest, Tardy, DeafAtFirst, Backwards, Fading, Ranking, Handless,
+    Removable,
 )  # fmt: skip

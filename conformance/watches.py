@@ -77,7 +77,8 @@ class Management(Watch):
         m, body = self.monitor, heard.body
         asked = m.open.get(body.txn)
         known = asked is not None and not asked.answers
-        m.judge("R-MGT-031", known, "the transaction of an open request", f"{body.txn}")
+        overtaken = asked is not None and asked.answers and heard.packet and heard.packet.t_ns <= asked.stamp
+        m.judge("R-MGT-031", known or bool(overtaken), "the transaction of an open request", f"{body.txn}")
         if asked is not None and known:
             refresh = m.catalogue.timer["tPendingRefresh"].max or 0
             if asked.pending:

@@ -19,7 +19,17 @@ from typing import ClassVar, Final
 
 from msgspec import Struct, structs
 
-from opalink.conformance import flit_specimens, variations, witnesses
+from opalink.conformance import (
+    flit_receivers,
+    flit_senders,
+    flit_specimens,
+    flit_variations,
+    sideband_specimens,
+    variations,
+    witnesses,
+    witnesses_session,
+    witnesses_timers,
+)
 from opalink.conformance.purposes import Plan
 from opalink.conformance.results import Campaign
 from opalink.conformance.specimen import STATUS, TYPE, Altered, Habit, Specimen, is_response, of_later
@@ -270,18 +280,19 @@ class Member(Struct, frozen=True):
 _HERE: Final = "opalink.conformance.zoo"
 _OWN_PROCESS: Final = (CrashOnError, Hang)
 
+_ELSEWHERE: Final[tuple[type[Specimen | Habit], ...]] = (
+    *witnesses.ALL, *variations.ALL, *flit_specimens.ALL, *flit_senders.ALL, *flit_receivers.ALL, *flit_variations.ALL,
+    *sideband_specimens.ALL, *witnesses_session.ALL, *witnesses_timers.ALL,
+)  # fmt: skip
 SPECIMENS: Final[tuple[type[Specimen | Habit], ...]] = (
-    *witnesses.ALL, Breaking, CrashOnError, Hang, Faint, OverClaimer, UnderClaimer, Unbindable, AlwaysClose, Noise,
-    ByteByByte, Coalescing, SlowToClose, Plain, Leisurely, JustInTime, FromTomorrow, Restless, *variations.ALL,
-    *flit_specimens.ALL,
+    Breaking, CrashOnError, Hang, Faint, OverClaimer, UnderClaimer, Unbindable, AlwaysClose, Noise, ByteByByte,
+    Coalescing, SlowToClose, Plain, Leisurely, JustInTime, FromTomorrow, Restless, *_ELSEWHERE,
 )  # fmt: skip
 
 
-def __getattr__(name: str) -> type[Specimen]:
+def __getattr__(name: str) -> type[Specimen | Habit]:
     """The witnesses and the variations answer to this module's name too."""
-    found = next(
-        (kind for kind in (*witnesses.ALL, *variations.ALL, *flit_specimens.ALL) if kind.__name__ == name), None
-    )
+    found = next((kind for kind in _ELSEWHERE if kind.__name__ == name), None)
     if found is None:
         raise AttributeError(f"the zoo has no {name!r}")
     return found

@@ -71,6 +71,8 @@ def _requirement(catalogue: ir.Catalogue, r: Requirement, shown_by: list[Purpose
         words.append(f"Source: {plain(r.source)}")
     if reason := r.reason or REASONS.get(r.id, ""):
         words.append(f"Not judged on every bench: {plain(reason)}")
+    elif r.test is Testability.ACTIVE and not shown_by:
+        words.append("No test provokes it yet.")
     out += [" ".join(words), ""]
     first = sorted(shown_by, key=lambda p: (_generated(p), p.id))[:_SHOWN]
     if first:

@@ -14,99 +14,39 @@ CRC follow from them unless they are given, and so does its transaction number: 
 "$phone_nonce" and "$module_nonce" stand for what the last greeting brought. The text is the reproducer: one case has
 one text, and reading it gives the same case.
 
-Plan: steps · the case · writing · reading · the bytes of a packet.
+Plan: the case · writing · reading. The steps are in `steps`, their bytes in `packets`.
 """
 
 import hashlib
 import json
 import re
-from collections.abc import Mapping
-from functools import cache
 from typing import Any, Final
 
 from msgspec import Struct
 
-from opalink.conformance.matrix import STATES
-from opalink.protocol.ir import model as ir
-from opalink.protocol.ir.load import catalogue
-from opalink.protocol.ir.write import Lie, Plain, checksums, default, header_of, write
-from opalink.protocol.packets import Lane
+from opalink.fuzz.packets import packet_bytes
+from opalink.fuzz.steps import (
+    HEADER,
+    LANES,
+    LONGEST,
+    OPERATIONS,
+    PLACES,
+    RESOURCES,
+    STEPS,
+    Again,
+    CaseError,
+    Delay,
+    Operate,
+    Raw,
+    Reach,
+    Send,
+    Step,
+)
+from opalink.protocol.ir.write import Lie, Plain
 from opalink.spec.form import Form
 
 VERSION: Final = 1
-STEPS: Final = 256  # of one case
 TEXT: Final = 4 << 20  # characters of one case
-LONGEST: Final = 600 * 10**9  # ns of one delay
-PLACES: Final = (*STATES, "TEST")  # where a preamble can bring a module
-RESOURCES: Final = ("$session", "$phone_nonce", "$module_nonce")
-LANES: Final = {"sideband": Lane.SIDEBAND, "laser": Lane.LASER}
-OPERATIONS: Final = {
-    "attach": ("",),
-    "detach": ("",),
-    "lane_down": tuple(LANES),
-    "lane_up": tuple(LANES),
-    "reset": ("warm", "cold"),
-}
-HEADER: Final = (
-    *("major", "rsp", "spare2", "more", "spare0", "type", "vc", "instance", "status", "length", "txn", "t_ns", "crc"),
-)
-
-
-class CaseError(ValueError):
-    """A text that is no case. It says which line is wrong, and how."""
-
-
-# ── Steps ────────────────────────────────────────────────────────────────────────────────────────────
-
-
-class Reach(Struct, frozen=True, tag="reach"):
-    """The suite's own preamble to a state, from open contacts or within a session that is to be left."""
-
-    state: str
-
-
-class Send(Struct, frozen=True, tag="send"):
-    """A packet. `value` are the fields of its payload, or `payload` is the payload itself; `header` overrides what
-    type and form say. Without a lane, it takes the laser where there is light and its type travels there. `flip` is the
-    bit that is wrong on the way, `split` the byte before which a second record begins; -1 is none."""
-
-    packet: str
-    form: Form
-    value: Plain = {}
-    payload: bytes | None = None
-    header: tuple[tuple[str, int], ...] = ()
-    lane: str = ""
-    flip: int = -1
-    split: int = -1
-
-
-class Raw(Struct, frozen=True, tag="raw"):
-    """Bytes on a lane, as they are."""
-
-    lane: str
-    data: bytes
-
-
-class Again(Struct, frozen=True, tag="again"):
-    """The bytes of an earlier message once more: 1 is the last one."""
-
-    back: int = 1
-
-
-class Delay(Struct, frozen=True, tag="delay"):
-    """Time passes, in nanoseconds."""
-
-    time: int
-
-
-class Operate(Struct, frozen=True, tag="operate"):
-    """What the upper tester does: attach, detach, lane_down, lane_up, reset."""
-
-    operation: str
-    value: str = ""
-
-
-Step = Reach | Send | Raw | Again | Delay | Operate
 
 # ── The case ─────────────────────────────────────────────────────────────────────────────────────────
 
@@ -314,88 +254,3 @@ def _check(send: Send) -> None:
         raise CaseError(f"{send.packet} {send.form} knows no {str(error)[:60]}, or lacks it.") from None
     except (TypeError, ValueError, AttributeError, OverflowError):
         raise CaseError(f"The fields do not suit {send.packet} {send.form}.") from None
-
-
-# ── The bytes of a packet ────────────────────────────────────────────────────────────────────────────
-
-
-@cache
-def _envelope() -> tuple[ir.Layout, Plain, Any]:
-    envelope = catalogue().envelope["PACKET"]
-    layout = ir.Layout(envelope.name, "", envelope.header)
-    return layout, default(catalogue(), layout), checksums(catalogue())[envelope.crc]
-
-
-@cache
-def layout_of(packet: str, form: Form) -> ir.Layout | None:
-    """The layout of a form of a packet type; None where the type has none, or is a number that no type has."""
-    known = catalogue()
-    declared = known.packet.get(packet)
-    if declared is None:
-        return None
-    name = known.error_layout(declared) if form is Form.ERROR else declared.forms.get(form)
-    return known.layout[name] if name else None
-
-
-@cache
-def _fixed(packet: str, form: Form) -> Plain:
-    declared = catalogue().packet.get(packet)
-    if declared is not None:
-        return header_of(catalogue(), declared, form)
-    code = _code(packet)
-    return {"type": code, "vc": 3, "rsp": int(form in (Form.RESPONSE, Form.ERROR)), "status": 0}
-
-
-def _code(name: str) -> int:
-    """The number in the place of a type's name: 0x7f."""
-    if not re.fullmatch(r"0x[0-9a-f]{2}", name):
-        raise CaseError(f"{name[:40]!r} is no packet type, nor a number such as 0x7f.")
-    return int(name, 16)
-
-
-def resolved(value: Any, resources: Mapping[str, int]) -> Any:
-    """A value with numbers in the place of resources."""
-    match value:
-        case str():
-            return resources[value]
-        case dict():
-            return {name: resolved(v, resources) for name, v in value.items()}
-        case list():
-            return [resolved(v, resources) for v in value]
-        case Lie(count, content):
-            return Lie(count, resolved(content, resources))
-    return value
-
-
-def packet_bytes(send: Send, txn: int, now: int, resources: Mapping[str, int]) -> bytes:
-    """The bytes of a packet, before anything happens to them on the way. `txn` is the transaction number that it takes
-    unless it has one of its own, `now` its time in nanoseconds."""
-    header, fallback, crc = _envelope()
-    layout = layout_of(send.packet, send.form)
-    payload = send.payload
-    if payload is None:
-        payload = b"" if layout is None else write(catalogue(), layout, _whole(layout, send.value, resources))
-    event = send.form is Form.EVENT
-    fields = {**fallback, **_fixed(send.packet, send.form), "length": len(payload), "txn": 0 if event else txn}
-    fields["t_ns"] = now
-    overrides = dict(send.header)
-    given = overrides.pop("crc", None)
-    data = write(catalogue(), header, {**fields, **overrides}) + payload
-    return data + (crc(data) if given is None else given & 0xFFFF_FFFF).to_bytes(4, "little")
-
-
-def _whole(layout: ir.Layout, value: Plain, resources: Mapping[str, int]) -> Plain:
-    """A value with defaults for whatever it does not give."""
-    if unknown := value.keys() - _names(layout.name):
-        raise KeyError(min(unknown))
-    return {**_default(layout.name), **resolved(value, resources)}
-
-
-@cache
-def _names(layout: str) -> frozenset[str]:
-    return frozenset(f.name for f in ir.fields_of(catalogue().layout[layout].parts))
-
-
-@cache
-def _default(layout: str) -> Plain:
-    return default(catalogue(), catalogue().layout[layout])

@@ -16,9 +16,11 @@ import click
 
 from opalink.conformance.report import printable
 from opalink.conformance.verdicts import Exit
-from opalink.fuzz.case import Case, CaseError, text
+from opalink.fuzz.case import Case, text
+from opalink.fuzz.findings import Finding
 from opalink.fuzz.guide import Campaign, Fuzzer, Limits, load
-from opalink.fuzz.player import PATIENCE, Finding, Player
+from opalink.fuzz.player import PATIENCE, Player
+from opalink.fuzz.steps import CaseError
 from opalink.fuzz.triage import MOST, class_of, minimised
 from opalink.protocol.transport import BenchError, UriError
 

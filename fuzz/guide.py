@@ -18,9 +18,11 @@ from typing import Final
 from msgspec import Struct, field
 
 from opalink.conformance.results import Actor
-from opalink.fuzz.case import Case, CaseError, Reach, parse, text
+from opalink.fuzz.case import Case, parse, text
+from opalink.fuzz.findings import Finding, Played, Point
 from opalink.fuzz.mutator import Mutator
-from opalink.fuzz.player import Finding, Played, Player, Point
+from opalink.fuzz.player import Player
+from opalink.fuzz.steps import CaseError, Reach
 from opalink.fuzz.triage import Class, Confirmed, class_of, triage
 
 POINTS: Final = 1 << 18  # that are remembered
@@ -206,7 +208,7 @@ class Fuzzer:
         self._limits, self._begun = limits, self._clock()
         for case in known:
             self._known(case)
-        for state in self.mutator.states:
+        for state in self.mutator.messages.states:
             self._first(Case((Reach(state),)))
         for case in self.corpus.load():
             if self.over:
@@ -235,7 +237,9 @@ class Fuzzer:
     def _first(self, case: Case) -> None:
         """Learn from what a preamble says and hears."""
         played = self.play(case)
-        self.mutator.learn(self.player.said, [x.data for x in played.line if x.actor is Actor.TESTER and x.data])
+        self.mutator.messages.learn(
+            self.player.said, [x.data for x in played.line if x.actor is Actor.TESTER and x.data]
+        )
         self._take(case, played)
 
     def _next(self) -> Case:
@@ -247,7 +251,7 @@ class Fuzzer:
     def _take(self, case: Case, played: Played, *, kept: bool = False) -> None:
         """What a case has shown."""
         if self.result.executions % _LEARN == 0:
-            self.mutator.learn(self.player.said)
+            self.mutator.messages.learn(self.player.said)
         if (self.coverage.add(played.points) and not played.stuck and not played.died) or kept:
             self.corpus.add(case, self.mutator.random)
         for finding in played.findings:

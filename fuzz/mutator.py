@@ -1,52 +1,35 @@
 """The mutator: new cases, and cases from cases, by operators that have an ID each.
 
-Everything that it knows of packets it has from the intermediate representation: which types there are, what their
-fields may hold, in which states they are legal, which timers may be met just too early or just too late. What an
-implementation has said (its modes, its properties, its handles) comes back to it in fields of the same name, and what
-the suite's own preambles send is where its requests begin: so the first check is seldom where a packet ends.
+It alters what `messages` gives it: legal requests and events, and what the implementation has said. Beside that it
+knows which timers may be met just too early or just too late.
 
 A case is made with a few of the operators only, drawn anew each time: what seldom occurs together with everything else
 occurs often among few. The same seed makes the same cases.
 
-Plan: operators · what is known · messages · packets as wholes · sequences · time and link · cases.
+Plan: operators · packets as wholes · sequences · time and link · cases.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from functools import cached_property
+from collections.abc import Iterator, Sequence
 from random import Random
-from typing import Any, Final
+from typing import Final
 
 from msgspec import structs
 
-from opalink.conformance.matrix import BRIEF, NEEDS, STATES, TRAINING, Matrix
-from opalink.conformance.purposes import unmet
+from opalink.conformance.matrix import BRIEF
 from opalink.fuzz import values
-from opalink.fuzz.case import (
-    LANES,
-    RESOURCES,
-    Again,
-    Case,
-    Delay,
-    Operate,
-    Raw,
-    Reach,
-    Send,
-    Step,
-    layout_of,
-    packet_bytes,
-)
-from opalink.protocol import codec
-from opalink.protocol.ir import model as ir
+from opalink.fuzz.case import Case
+from opalink.fuzz.messages import Messages, listed
+from opalink.fuzz.packets import layout_of, packet_bytes
+from opalink.fuzz.steps import LANES, RESOURCES, Again, Delay, Operate, Raw, Reach, Send, Step
 from opalink.protocol.ir.load import catalogue
 from opalink.protocol.ir.probes import illegal, legal
 from opalink.protocol.ir.write import Raw as Whole
 from opalink.protocol.ir.write import default, write
-from opalink.spec.form import MS, SECOND, Form, Role
+from opalink.spec.form import MS, SECOND, Form
 
 LENGTH: Final = 24  # steps of a case that is made here
 TOGETHER: Final = 16  # messages of the bounded suite in one case
-LEARNED: Final = 64  # numbers kept for a field
 _FIRST: Final = (1, 1, 1, 2, 2, 3, 4)  # how many operators make a case from a case
 _ROOM: Final = 4096  # bytes of a payload that is worth its time
 _FAULTS: Final = (
@@ -79,95 +62,11 @@ class Mutator:
 
     def __init__(self, seed: int, features: frozenset[str] | None = None) -> None:
         self.random = Random(seed)
-        self.learned: values.Learned = defaultdict(list)
         self.used: Counter[str] = Counter()
         self._known = catalogue()
-        self._matrix = Matrix(self._known, Role.MODULE)
-        self._samples: dict[tuple[str, Form], list[dict[str, Any]]] = defaultdict(list)
-        self._features = features
+        self.messages = Messages(self.random, features)
         self._all = operators()
         self._swarm: frozenset[str] = frozenset(self._all)
-
-    # ── What is known ──
-
-    @cached_property
-    def states(self) -> tuple[str, ...]:
-        """Where a preamble can bring a module with these features."""
-        found = self._features
-        seen = [s for s in STATES if s not in TRAINING]  # which the FLIT plane alone shows
-        return tuple(s for s in seen if found is None or unmet(NEEDS.get(s, ()), found) is None)
-
-    @cached_property
-    def _received(self) -> list[tuple[str, Form]]:
-        """The requests and events that a phone may send to such a module."""
-        own = (Role.MODULE, Role.SINK)
-        return [
-            (p.name, form)
-            for p in self._known.packets
-            for form in (Form.REQUEST, Form.EVENT)
-            if p.sender not in own and form in p.forms and self._has(p)
-        ]
-
-    def _has(self, p: ir.Packet) -> bool:
-        return self._features is None or not p.needs or bool(self._features.intersection(p.needs))
-
-    @cached_property
-    def _cells(self) -> dict[str, dict[str, bool]]:
-        """For each state, which requests get past the state check."""
-        cells = {p.name: self._matrix.cells(p) for p in self._known.packets}
-        return {state: {name: cells[name][state] for name, _ in self._received} for state in STATES}
-
-    def learn(self, said: Iterable[Any], sent: Iterable[bytes] = ()) -> None:
-        """Take up what an implementation has said, as value classes, and what the tester's own preambles send to it,
-        as packets."""
-        for body in said:
-            self._note(body)
-        for data in sent:
-            try:
-                packet = codec.decode(data)
-            except codec.DecodeError:
-                continue
-            if packet.rsp or type(packet.body) is bytes:
-                continue
-            name = self._known.by_code[packet.type].name
-            samples = self._samples[name, Form.REQUEST if packet.txn else Form.EVENT]
-            value = _listed(codec.plain(packet.body))
-            if value not in samples and len(samples) < LEARNED:
-                samples.append(value)
-
-    def _note(self, value: Any) -> None:
-        for name in getattr(value, "__struct_fields__", ()):
-            found = getattr(value, name)
-            if isinstance(found, int):
-                kept = self.learned[name]
-                if int(found) not in kept:
-                    if len(kept) >= LEARNED:
-                        del kept[self.random.randrange(LEARNED)]
-                    kept.append(int(found))
-            elif isinstance(found, tuple):
-                for item in found[:16]:
-                    self._note(item)
-
-    # ── Messages ──
-
-    def message(self, state: str, legality: bool | None = None) -> Send:
-        """A message with legal fields: one that is legal in a state, one that is not, or either."""
-        r = self.random
-        cells = self._cells.get(state, {})
-        fit = [m for m in self._received if legality is None or cells.get(m[0], True) is legality]
-        name, form = r.choice(fit or self._received)
-        return Send(name, form, self._value(name, form))
-
-    def _value(self, name: str, form: Form) -> dict[str, Any]:
-        samples = self._samples.get((name, form))
-        layout = layout_of(name, form)
-        if samples and self.random.random() < 0.6:
-            return dict(self.random.choice(samples))
-        if layout is None:
-            return {}
-        if self.random.random() < 0.3:
-            return dict(default(self._known, layout))
-        return values.fresh(self.random, layout, self.learned)
 
     # ── Packets as wholes ──
 
@@ -177,7 +76,7 @@ class Mutator:
         if layout is None or send.payload is not None:
             return send
         whole = {**default(self._known, layout), **send.value}
-        id_, value = values.mutate(self.random, layout, whole, self.learned, self._swarm)
+        id_, value = values.mutate(self.random, layout, whole, self.messages.learned, self._swarm)
         if not id_:
             return send
         self.used[id_] += 1
@@ -216,7 +115,7 @@ class Mutator:
         """The same type in another form: a response that nobody asked for, a request as an event."""
         form = self.random.choice(list(Form))
         layout = layout_of(send.packet, form)
-        value = {} if layout is None else values.fresh(self.random, layout, self.learned)
+        value = {} if layout is None else values.fresh(self.random, layout, self.messages.learned)
         return Send(send.packet, form, value, lane=send.lane)
 
     def _framed(self, id_: str, send: Send) -> Send | Raw:
@@ -251,11 +150,11 @@ class Mutator:
         one = r.randrange(1, len(steps)) if len(steps) > 1 else 0
         match id_:
             case "sequence.insert_legal":
-                steps.insert(at, self.message(state, True))
+                steps.insert(at, self.messages.message(state, True))
             case "sequence.insert_illegal":
-                steps.insert(at, self.message(state, False))
+                steps.insert(at, self.messages.message(state, False))
             case "sequence.insert_any":
-                steps.insert(at, self.message(state))
+                steps.insert(at, self.messages.message(state))
             case "sequence.drop" if one:
                 del steps[one]
             case "sequence.duplicate" if one:
@@ -275,8 +174,8 @@ class Mutator:
                 steps[0] = Reach(self._state())
 
     def _state(self) -> str:
-        weights = [1 if s in BRIEF else 4 for s in self.states]
-        return self.random.choices(self.states, weights)[0]
+        weights = [1 if s in BRIEF else 4 for s in self.messages.states]
+        return self.random.choices(self.messages.states, weights)[0]
 
     # ── Time and link ──
 
@@ -312,21 +211,21 @@ class Mutator:
         state = self._state()
         steps: list[Step] = [Reach(state)]
         many = r.choice((1, 2, 4, 8, 12))
-        steps += [self.message(state, True if r.random() < 0.7 else None) for _ in range(many)]
+        steps += [self.messages.message(state, True if r.random() < 0.7 else None) for _ in range(many)]
         if r.random() < 0.6:
             self._apply(steps, ())
         return self._case(steps)
 
     def bounded(self) -> Iterator[Case]:
         """The part that can be counted: every request and event in every state, every probe of every field, every
-        fault of a header; mixed, a few in each case. Each is judged by itself."""
-        for state in self.states:
-            messages: list[Step] = [Send(name, form, self._value(name, form)) for name, form in self._received]
-            yield from self._together(state, messages)
+        fault of a header; mixed, a few in each case, and last in it what may end a session. Each is judged by
+        itself."""
+        for state in self.messages.states:
+            plain: list[Step] = [self._plain(name, form) for name, form in self.messages.received]
+            yield from self._together(state, plain)
         by_state: dict[str, list[Step]] = defaultdict(list)
-        for name, form in self._received:
-            home = self._matrix.home(self._known.packet[name])
-            by_state[home if home in self.states else "READY"] += self._probes(name, form)
+        for name, form in self.messages.received:
+            by_state[self.messages.home(name)] += self._probes(name, form)
         unknown = sorted(set(range(256)) - set(self._known.by_code))
         by_state["READY"] += [
             Send(f"{code:#04x}", form) for code in unknown[::8] for form in (Form.REQUEST, Form.EVENT)
@@ -338,10 +237,16 @@ class Mutator:
         self.random.shuffle(messages)
         for at in range(0, len(messages), TOGETHER):
             steps: list[Step] = [Reach(state)]
-            for step in messages[at : at + TOGETHER]:
+            for step in sorted(messages[at : at + TOGETHER], key=self._ends):
                 # What is acted upon anew shows it by another time.
                 steps += [Delay(MS), step] if isinstance(step, Again) else [step]
             yield Case(tuple(steps), 1 + self.random.getrandbits(31))
+
+    def _ends(self, step: Step) -> bool:
+        return isinstance(step, Send) and step.packet in self.messages.ending
+
+    def _plain(self, name: str, form: Form) -> Send:
+        return Send(name, form, self.messages.value(name, form))
 
     def _probes(self, name: str, form: Form) -> Iterator[Step]:
         layout = self._known.layout[self._known.packet[name].forms[form]]
@@ -349,8 +254,8 @@ class Mutator:
             if isinstance(probe.value, Whole):
                 yield Send(name, form, payload=probe.value.data)
             elif len(write(self._known, layout, probe.value)) <= _ROOM:
-                yield Send(name, form, _listed(probe.value))
-        plain = Send(name, form, self._value(name, form))
+                yield Send(name, form, listed(probe.value))
+        plain = self._plain(name, form)
         for field, value in _FAULTS:
             yield structs.replace(plain, header=((field, value),))
         yield structs.replace(plain, flip=100)
@@ -387,7 +292,7 @@ class Mutator:
         else:
             sends = [(i, s) for i, s in enumerate(steps) if isinstance(s, Send)]
             if not sends:
-                steps.append(made := self.message("READY"))
+                steps.append(made := self.messages.message("READY"))
                 sends = [(len(steps) - 1, made)]
             i, send = self.random.choice(sends)
             if id_ in FRAMING:
@@ -398,16 +303,6 @@ class Mutator:
                 steps[i] = self._altered(send)
                 return  # counted there
         self.used[id_] += 1
-
-
-def _listed(value: Any) -> Any:
-    """A plain value with lists alone, as a case holds them."""
-    match value:
-        case dict():
-            return {name: _listed(v) for name, v in value.items()}
-        case list() | tuple():
-            return [_listed(v) for v in value]
-    return value
 
 
 def _weight(id_: str) -> int:

@@ -16,8 +16,8 @@ import opalink
 from opalink.conformance.report import printable
 from opalink.conformance.verdicts import Exit
 from opalink.fuzz.case import text
+from opalink.fuzz.findings import Finding
 from opalink.fuzz.guide import Campaign, Found
-from opalink.fuzz.player import Finding
 from opalink.fuzz.reproducer import sentence
 from opalink.protocol.ir.load import catalogue
 

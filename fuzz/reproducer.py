@@ -16,8 +16,9 @@ from typing import BinaryIO, Final
 import opalink
 from opalink.conformance.report import lane_name, packet_name, printable
 from opalink.conformance.results import Actor
-from opalink.fuzz.case import Case, CaseError, text
+from opalink.fuzz.case import Case, text
 from opalink.fuzz.guide import load
+from opalink.fuzz.steps import CaseError
 from opalink.fuzz.triage import Confirmed
 from opalink.protocol.capture.pcapng import LINKTYPE_PACKET, Interface, Writer
 from opalink.protocol.ir.load import catalogue

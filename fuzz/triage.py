@@ -15,8 +15,10 @@ from typing import Any, Final
 
 from msgspec import Struct, structs
 
-from opalink.fuzz.case import Again, Case, Delay, Raw, Reach, Send, Step, layout_of
-from opalink.fuzz.player import Finding, Played
+from opalink.fuzz.case import Case
+from opalink.fuzz.findings import Finding, Played
+from opalink.fuzz.packets import layout_of
+from opalink.fuzz.steps import Again, Delay, Raw, Reach, Send, Step
 from opalink.protocol.ir.load import catalogue
 from opalink.protocol.ir.write import Lie, default
 from opalink.spec.form import MS

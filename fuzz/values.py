@@ -12,7 +12,7 @@ from functools import cache
 from random import Random
 from typing import Any, Final
 
-from opalink.fuzz.case import RESOURCES
+from opalink.fuzz.steps import RESOURCES
 from opalink.protocol.ir import model as ir
 from opalink.protocol.ir.load import catalogue
 from opalink.protocol.ir.probes import UNKNOWN_TAG

@@ -18,6 +18,14 @@ COMMANDS = {
         "opalink.conformance.commands:probe",
         "Write the PICS of IUT from what it shows, for its vendor to correct.",
     ),
+    "smoke": (
+        "opalink.conformance.inspect_commands:smoke",
+        "Say whether IUT is wired right, before anyone blames a module.",
+    ),
+    "explain": (
+        "opalink.conformance.inspect_commands:explain",
+        "Say what the requirement or the test NAME is, what shows it, and where it stands in the document.",
+    ),
     "module": ("opalink.protocol.module_commands:module", "Reference modules, and a template for your own."),
     "phone": ("opalink.protocol.phone_commands:phone", "Our phone: attach a module, take a picture, watch the link."),
     "fuzz": ("opalink.fuzz.commands:fuzz", "Attack an implementation with hostile cases: run, replay, minimize."),

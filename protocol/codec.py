@@ -13,16 +13,24 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import structs
 
+from opalink.protocol.accelerator import fastest
 from opalink.protocol.errors import DecodeError, EncodeError, Fault
-from opalink.protocol.packets.codec import _CODECS, _HOMES, Flit, Packet, Record, Sideband
-from opalink.protocol.packets.codec import decode_Flit as decode_flit
-from opalink.protocol.packets.codec import decode_Packet as decode
-from opalink.protocol.packets.codec import decode_Record as decode_record
-from opalink.protocol.packets.codec import decode_Sideband as decode_sideband
-from opalink.protocol.packets.codec import encode_Flit as encode_flit
-from opalink.protocol.packets.codec import encode_Packet as encode
-from opalink.protocol.packets.codec import encode_Record as encode_record
-from opalink.protocol.packets.codec import encode_Sideband as encode_sideband
+from opalink.protocol.packets.codec import (
+    _CODECS,
+    _HOMES,
+    Flit,
+    Packet,
+    Record,
+    Sideband,
+    decode_Flit,
+    decode_Packet,
+    decode_Record,
+    decode_Sideband,
+    encode_Flit,
+    encode_Packet,
+    encode_Record,
+    encode_Sideband,
+)
 from opalink.protocol.packets.enums import PacketType, Status, VirtualChannel
 from opalink.protocol.runtime import Buffer, Tlv
 
@@ -45,6 +53,13 @@ __all__ = [
     "encode_flit", "encode_layout", "encode_record", "encode_sideband", "event", "plain", "request", "response",
 ]  # fmt: skip
 
+
+# ── The codec ────────────────────────────────────────────────────────────────────────────────────────
+
+decode, encode = fastest(decode_Packet), fastest(encode_Packet)
+decode_flit, encode_flit = fastest(decode_Flit), fastest(encode_Flit)
+decode_record, encode_record = fastest(decode_Record), fastest(encode_Record)
+decode_sideband, encode_sideband = fastest(decode_Sideband), fastest(encode_Sideband)
 
 # ── Making packets ───────────────────────────────────────────────────────────────────────────────────
 

@@ -25,9 +25,10 @@ from opalink.protocol.engine.phone.frames import Frame
 from opalink.protocol.ir.load import catalogue
 from opalink.protocol.packets import Lane, OperationTag, Outcome, PacketType
 from opalink.spec.form import MS, SECOND, Role
+from opalink.spec.limits import FIRST_FRAME_COLD, FIRST_FRAME_WARM
 
-COLD: Final = 700 * MS  # from the contacts: what plug and play is, after 30 to 60 s of cameras that pair by radio
-WARM: Final = 100 * MS  # from the wish, in a session that stands
+COLD: Final = FIRST_FRAME_COLD * MS
+WARM: Final = FIRST_FRAME_WARM * MS
 _ANSWER: Final = 2 * MS  # that a part takes for a request whose answer has no timer of its own
 _PATIENCE: Final = 3 * SECOND
 _SETTLED: Final = 100 * MS

@@ -53,8 +53,39 @@ def list_() -> None:
 @module.command()
 @click.argument("out", type=click.Path(dir_okay=False, path_type=Path))
 def template(out: Path) -> None:
-    """Write OUT: a small complete module over standard input and output, in one file, to begin your own from."""
+    """Write OUT: a small module over standard input and output, to begin your own from.
+
+    One that ends in .py is complete, in one file. One that ends in .c is what firmware begins with: it boots and can be
+    greeted; the codec and the bench that it is compiled with are written beside it.
+    """
+    if out.suffix not in (".py", ".c"):
+        raise click.UsageError(f"{out} must end in .py or .c.")
     if out.exists():
         raise click.UsageError(f"{out} exists already.")
-    out.write_bytes((files("opalink.protocol") / "template.py").read_bytes())
-    click.echo(f"wrote {out}; try: opalink certify 'stdio:python {out}'")
+    try:
+        if out.suffix == ".py":
+            out.write_bytes((files("opalink.protocol") / "template.py").read_bytes())
+            click.echo(f"wrote {out}; try: opalink certify 'stdio:python {out}'")
+        else:
+            _template_in_c(out)
+    except OSError as error:
+        raise UnservedError(f"{error.filename} cannot be written: {error.strerror}.") from None
+
+
+def _template_in_c(out: Path) -> None:
+    """The template in C, and what it is compiled with."""
+    from opalink.protocol.transport.library import BENCH, HEADERS
+
+    beside = {out.with_name(path.name): path.read_bytes() for path in (*HEADERS, *BENCH)}
+    for path, data in beside.items():
+        if path == out or (path.exists() and path.read_bytes() != data):
+            raise click.UsageError(f"{path} would be written too, and exists with other content.")
+    for path, data in beside.items():
+        path.write_bytes(data)
+    text = (files("opalink.protocol") / "template.c").read_text()
+    out.write_text(text.replace("my_module", out.stem))
+    sources = " ".join(str(x) for x in (out, *(out.with_name(path.name) for path in BENCH)))
+    program = out.with_suffix("")
+    click.echo(f"wrote {out}, with {', '.join(path.name for path in beside)} beside it; try:")
+    click.echo(f"  cc -std=c99 -o {program} {sources}")
+    click.echo(f"  opalink smoke stdio:{program if program.is_absolute() else f'./{program}'}")

@@ -14,10 +14,10 @@ from msgspec import structs
 from opalink.protocol.capture.pcapng import LINKTYPE_PACKET, Interface, Writer
 from opalink.protocol.channel import load
 from opalink.protocol.engine.gateway import Gateway
+from opalink.protocol.engine.image import image_digest
 from opalink.protocol.engine.meeting import Meeting
 from opalink.protocol.engine.module import Module
 from opalink.protocol.engine.module.security import FIRMWARE
-from opalink.protocol.engine.module.tester import image_digest
 from opalink.protocol.engine.phone import Phone
 from opalink.protocol.engine.phone.frames import Frame
 from opalink.protocol.ir.load import catalogue
@@ -69,10 +69,7 @@ class Session:
     def record(self, stream: BinaryIO, application: str) -> None:
         """Write every packet as pcapng from now on."""
         places = [(lane, side) for lane in _LANES for side in _SIDES]
-        interfaces = [
-            Interface(f"{lane.name.lower()} from the {side}", LINKTYPE_PACKET, side is Role.MODULE)
-            for lane, side in places
-        ]
+        interfaces = [Interface.of(lane.name.lower(), side, LINKTYPE_PACKET) for lane, side in places]
         writer = Writer(stream, interfaces, application=application)
         self.meeting.taps.append(lambda time, side, lane, data: writer.write(places.index((lane, side)), time, data))
 

@@ -40,7 +40,7 @@ from opalink.spec.dialect import (
 from opalink.spec.form import Kind, Level, Limit, Testability
 from opalink.spec.lens import ControlAction, ControlId
 from opalink.spec.limits import PACKET_OVERHEAD, STACK_ELEMENTS
-from opalink.spec.management import MachineReport
+from opalink.spec.management_operation import MachineReport
 
 GROUP: Final = Group("bench", area="BEN", channel="LINK", doc="The binding between a tester and an implementation.")
 

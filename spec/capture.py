@@ -1,14 +1,13 @@
 """Capture: which pictures a module can take, which it is to take, and how.
 
-Plan: numbers of the domain · modes · streams · requests · plans, regions, patterns · frame memory · rules. The
-machines are in `capture_machine`, the frames themselves in `frame`.
+Plan: numbers of the domain · modes · streams · requests · plans, regions, patterns · frame memory. The rules
+are in `capture_rules`, the machines in `capture_machine`, the frames themselves in `frame`.
 
 A phone configures up to four streams, starts them, and queues requests; each request's frames come back with the
 settings they were taken with. A stream is known by its row in STREAM_CONFIGURE: row n is stream n and travels on
 the virtual channel STREAM0 + n.
 """
 
-from functools import partial
 from typing import Final
 
 from opalink.spec.codes import (
@@ -24,16 +23,13 @@ from opalink.spec.codes import (
     THERMAL_LIMIT,
 )
 from opalink.spec.dialect import Field, Group, bits, body, enum, f, i16, i32, row, rows, rsvd, tlvs, u8, u16, u32, u64
-from opalink.spec.form import Kind, Role, Testability
-from opalink.spec.limits import LIMITS
+from opalink.spec.form import Role
+from opalink.spec.limits import QUEUED_CAPTURES, STREAMS
 from opalink.spec.properties import PROPERTIES
 
 GROUP: Final = Group("capture", area="CAP", channel="CONTROL", doc="Modes, streams and capture requests.")
 _PHONE, _MODULE = Role.PHONE, Role.MODULE
 _SENSOR = ("SENSOR",)
-
-_limits = {limit.name: limit.value for limit in LIMITS}
-STREAMS: Final = _limits["streams"]
 
 # ── Numbers of the domain ────────────────────────────────────────────────────────────────────────────
 
@@ -214,7 +210,7 @@ CAPTURE_QUEUE: Final = GROUP.packet(
         f("plan", u16, "Plan that its frames follow; 0 for none."),
         tlvs("settings", PROPERTIES, "Settings of its frames alone."),
     ),
-    response=body(f("queued", u8, "Requests that wait now, with this one.", hi=_limits["queued_captures"])),
+    response=body(f("queued", u8, "Requests that wait now, with this one.", hi=QUEUED_CAPTURES)),
 )
 
 FLUSH: Final = GROUP.packet(
@@ -313,127 +309,4 @@ BUFFER_STATUS: Final = GROUP.packet(
         f("oldest", u64, "Number of the oldest; 0 if none."),
         f("lost", u32, "Frames that were lost for want of room, since power-up."),
     ),
-)
-
-# ── Rules ────────────────────────────────────────────────────────────────────────────────────────────
-
-_module_must = partial(GROUP.require, role=Role.MODULE)
-_PASSIVE = Testability.PASSIVE
-
-_module_must(
-    1,
-    "The module MUST leave streams, queue and properties as they are when it answers a STREAM_CONFIGURE with "
-    "`test_only`.",
-    packet=STREAM_CONFIGURE,
-)
-_module_must(
-    2,
-    "The module MUST answer STREAM_CONFIGURE with `test_only` as it would answer the same streams without it while "
-    "none is started.",
-    packet=STREAM_CONFIGURE,
-)
-_module_must(
-    3,
-    "The module MUST answer OK to the streams that it gave in an ADJUSTED response, asked for unchanged.",
-    packet=STREAM_CONFIGURE,
-)
-_module_must(4, "The module MUST NOT give a stream a lower frame rate than its `min_rate`.", packet=STREAM_CONFIGURE)
-_module_must(
-    5,
-    "The module MUST NOT send more frame data in any second than the bandwidth that it answered, resent blocks aside.",
-    kind=Kind.CAPACITY,
-    test=_PASSIVE,
-    packet=STREAM_CONFIGURE,
-)
-_module_must(
-    6,
-    "The module MUST answer a request whose number is not above that of every earlier one of the session with "
-    "BAD_STATE.",
-    packet=CAPTURE_QUEUE,
-)
-_module_must(7, "The module MUST accept requests until queued_captures wait.", kind=Kind.CAPACITY, packet=CAPTURE_QUEUE)
-_module_must(
-    8,
-    "The module MUST NOT begin an exposure for a request whose deadline has passed.",
-    kind=Kind.TIMING,
-    packet=CAPTURE_QUEUE,
-)
-_module_must(
-    9,
-    "The module MUST return to the properties as they were set when a request's frames are done.",
-    packet=CAPTURE_QUEUE,
-)
-_module_must(
-    10,
-    "The module MUST send the trailer of every frame that it has begun on a stream that is stopped or paused.",
-    packet=STREAM_CONTROL,
-)
-_module_must(
-    11,
-    "The module MUST NOT send any part of a flushed stream's frames after its response to FLUSH until the stream is "
-    "started again.",
-    packet=FLUSH,
-)
-_module_must(
-    12,
-    "The module MUST send the trailer of every frame that FLUSH cuts off, with the reason CANCELLED, before it "
-    "answers.",
-    packet=FLUSH,
-)
-_module_must(
-    13, "The module MUST keep streams and queue while the link is lost, until the session ends.", needs=_SENSOR
-)
-_module_must(
-    14, "The module MUST go on with the streams that ran when a session is resumed, without being asked.", needs=_SENSOR
-)
-_module_must(
-    15,
-    "The module MUST keep the stills that it takes while the link is lost, as far as its frame memory reaches.",
-    needs=("BUFFER", "STORAGE"),
-)
-_module_must(
-    16,
-    "The module MUST report with BUFFER_STATUS each change of `frames` or `lost` within 100 ms of it, or of the next "
-    "time that a session begins or is resumed.",
-    kind=Kind.TIMING,
-    packet=BUFFER_STATUS,
-)
-_module_must(
-    17,
-    "The module MUST send in every frame that is begun after a TEST_PATTERN exactly the samples of that pattern.",
-    packet=TEST_PATTERN,
-)
-_module_must(
-    18, "The module MUST take the n-th frame of a round of a plan with the settings of its n-th step.", packet=PLAN_SET
-)
-_module_must(
-    19,
-    "The module MUST end its first frame within tFirstFrameCold of power, not counting the time that the phone took.",
-    kind=Kind.TIMING,
-    needs=_SENSOR,
-)
-_module_must(
-    20,
-    "The module MUST end its first frame within tFirstFrameWarm of leaving L1, not counting the time that the phone "
-    "took.",
-    kind=Kind.TIMING,
-    needs=_SENSOR,
-)
-_module_must(21, "The module MUST report a failure of its sensor with FAULT_EVENT.", test=_PASSIVE, needs=_SENSOR)
-_module_must(22, "The module MUST NOT give two modes the same number.", test=_PASSIVE, packet=MODE_TABLE)
-_module_must(
-    23,
-    "The module MUST answer a STREAM_CONFIGURE with a mode that MODE_TABLE does not list with NO_SUCH_ID.",
-    packet=STREAM_CONFIGURE,
-)
-_module_must(
-    24, "The module MUST answer a request whose mask names a stream that is not set up with NO_SUCH_ID.", needs=_SENSOR
-)
-_module_must(
-    25, "The module MUST answer a CAPTURE_QUEUE with a plan that is not set with NO_SUCH_ID.", packet=CAPTURE_QUEUE
-)
-_module_must(
-    26,
-    "The module MUST answer a CAPTURE_QUEUE that sets a property which it has and which is read-only with READ_ONLY.",
-    packet=CAPTURE_QUEUE,
 )

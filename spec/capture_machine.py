@@ -1,6 +1,6 @@
 """The machines of capture: streams from configured to started and back, on both sides.
 
-Plan: shared words · the module · the phone.
+Plan: words of both machines · the module · the phone.
 
 Streams start, pause and stop one by one, and the machine counts them together: it is STREAMING as long as any
 stream runs, PAUSED once the last of them pauses, DRAINING once the last is stopped. A link lost in between
@@ -31,13 +31,8 @@ from opalink.spec.machine import answer, do, line, local, machine, on, one_of, r
 
 # ── Words of both machines ───────────────────────────────────────────────────────────────────────────
 
-_LINES = terms(power_off="The contacts have opened or carry no power.")
-_SESSION = terms(
-    session_closed="The session has ended and cannot be resumed.",
-    session_resumed="A session that a lost link interrupted goes on.",
-    link_lost="The link is lost with the contacts closed; the session waits.",
-    detaching="A removal has been announced: what is pending is finished and nothing begun.",
-)
+_LINES = terms("power_off")
+_SESSION = terms("session_closed", "session_resumed", "link_lost", "detaching")
 _STATES = (
     state("UNCONFIGURED", "No streams are set up."),
     state("CONFIGURED", "Streams are set up and none is started."),

@@ -15,26 +15,10 @@ from functools import partial
 from typing import Final
 
 from opalink.spec import capture, frame, lens, link, management, power, realtime, security
-from opalink.spec.dialect import (
-    Group,
-    Space,
-    blob,
-    body,
-    enum,
-    f,
-    flags,
-    i16,
-    i32,
-    octets,
-    row,
-    rows,
-    tlvs,
-    u8,
-    u16,
-    u24,
-    u32,
-    u64,
-)
+
+from opalink.spec.dialect import (  # isort: skip
+    Group, Space, blob, body, enum, f, flags, i16, i32, octets, row, rows, tlvs, u8, u16, u24, u32, u64,
+)  # fmt: skip
 from opalink.spec.features import FEATURES
 from opalink.spec.form import Role, Testability
 from opalink.spec.limits import CALIBRATION_BYTES, STACK_ELEMENTS

@@ -1,6 +1,6 @@
 """The machines of focus: who moves it and what it is doing, on both sides.
 
-Plan: shared words · the module · the phone.
+Plan: words of both machines · the module · the phone.
 
 The states are those that FOCUS_STATE reports, in the same order. A ring and the phone want the same motor; who has it
 is settled for each control by CONTROL_OWNER, and this machine is told: `user_has_it`, `phone_has_it`. Under RING_WINS
@@ -15,14 +15,13 @@ from opalink.spec.form import Action, Role
 from opalink.spec.lens import CONTROL_OWNER, FOCUS_MOVE, FOCUS_STATE, FocusActivity
 from opalink.spec.machine import answer, at_most_one, do, line, local, machine, on, one_of, rx, send, state, terms
 
-# ── Shared words ─────────────────────────────────────────────────────────────────────────────────────
+# ── Words of both machines ───────────────────────────────────────────────────────────────────────────
 
 _STATES = tuple(state(m.name, m.doc) for m in FocusActivity.members)
 _ALL: Final = tuple(s.name for s in _STATES)
 _MOVED: Final = _ALL[1:]
 _NOT_BY_HAND: Final = tuple(s for s in _ALL if s != "RING_OVERRIDE")
-_LINES = terms(power_off="The contacts have opened or carry no power.")
-_CLOSED = terms(session_closed="The session has ended and cannot be resumed.")
+_LINES = terms("power_off")
 
 # ── The module ───────────────────────────────────────────────────────────────────────────────────────
 
@@ -37,20 +36,18 @@ FOCUS_MODULE: Final = machine(
     needs=("FOCUS_MOTOR",),
     states=_STATES,
     lines=_LINES,
-    locals=(
-        *_CLOSED,
-        *terms(
-            reboot="This side starts anew, as after a loss of power.",
-            arrived="The motor stands where it was sent and, where that was asked for, has settled.",
-            stalled="The motor was driven and does not move.",
-            cancelled="CANCEL has ended the request under which the motor moves.",
-            report_due="The focus has moved for nearly 100 ms since it was last reported.",
-            focus_set="PROP_SET, or a step of a plan, has put the focus elsewhere.",
-            homing="MOTOR_HOME was set: the motor is to find its end.",
-            ring_turned="The ring has turned by a count or more.",
-            user_has_it="The focus has passed to the user's hand.",
-            phone_has_it="The focus has passed to the phone: `hold` is over, or somebody has given it up.",
-        ),
+    locals=terms(
+        "session_closed",
+        "reboot",
+        arrived="The motor stands where it was sent and, where that was asked for, has settled.",
+        stalled="The motor was driven and does not move.",
+        cancelled="CANCEL has ended the request under which the motor moves.",
+        report_due="The focus has moved for nearly 100 ms since it was last reported.",
+        focus_set="PROP_SET, or a step of a plan, has put the focus elsewhere.",
+        homing="MOTOR_HOME was set: the motor is to find its end.",
+        ring_turned="The ring has turned by a count or more.",
+        user_has_it="The focus has passed to the user's hand.",
+        phone_has_it="The focus has passed to the phone: `hold` is over, or somebody has given it up.",
     ),
     guards=terms(
         ring_has_it="The user has the focus under RING_WINS.",
@@ -129,12 +126,10 @@ FOCUS_PHONE: Final = machine(
     needs=("FOCUS_MOTOR",),
     states=_STATES,
     lines=_LINES,
-    locals=(
-        *_CLOSED,
-        *terms(
-            want_focus="Autofocus or the user wants the focus elsewhere.",
-            want_owner="Somebody is to have the ring's motor, or another policy is to hold.",
-        ),
+    locals=terms(
+        "session_closed",
+        want_focus="Autofocus or the user wants the focus elsewhere.",
+        want_owner="Somebody is to have the ring's motor, or another policy is to hold.",
     ),
     choices=(
         at_most_one(*(f"says_{s.lower()}" for s in _ALL)),

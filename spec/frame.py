@@ -1,18 +1,16 @@
 """Frames: what a picture looks like on the link, how its gaps are filled, and how stored ones are had.
 
-Plan: numbers of the domain · the frame · repair · what goes with a frame · the store · rules. The machine of
-reassembly is in `frame_machine`.
+Plan: numbers of the domain · the frame · repair · what goes with a frame · the store. The rules are in
+`frame_rules`, the machine of reassembly in `frame_machine`.
 
 A frame is a leader, blocks and a trailer. Leader and trailer say in band what is true of this very frame. The
 leader tells the phone all it needs to place every block, so a lost one is a hole in the picture and nothing worse. A
 frame number counts exposures: where one exposure serves several streams, their frames share its number.
 """
 
-from functools import partial
 from typing import Final
 
-from opalink.spec import limits
-from opalink.spec.capture import STREAMS, USUAL_FORMAT, Compression, PixelFormat
+from opalink.spec.capture import USUAL_FORMAT, Compression, PixelFormat
 from opalink.spec.codes import BLOCK_GONE, NO_SUCH_ID, RANGE_LIMIT
 from opalink.spec.dialect import (
     Group,
@@ -34,7 +32,8 @@ from opalink.spec.dialect import (
     u32,
     u64,
 )
-from opalink.spec.form import Kind, Role, Testability
+from opalink.spec.form import Role
+from opalink.spec.limits import BLOCK_DATA, STREAMS
 from opalink.spec.properties import PROPERTIES
 
 GROUP: Final = Group("frame", area="FRM", channel="META", doc="Frames, their repair, and stored ones.")
@@ -129,7 +128,7 @@ FRAME_LEADER: Final = GROUP.packet(
         f("line_period", u32, "From the start of one row's exposure to the next row's.", unit="ps"),
         f("row_direction", u8, "In which order rows are exposed.", choices=RowDirection),
         f("blocks", u32, "Blocks of the frame; with a codec, the most there can be.", lo=1),
-        f("block_bytes", u16, "Data of every block but the last.", unit="B", lo=1, hi=limits.BLOCK_DATA),
+        f("block_bytes", u16, "Data of every block but the last.", unit="B", lo=1, hi=BLOCK_DATA),
         f("size", u64, "Data of the frame; with a codec, the most there can be.", unit="B", lo=1),
         rows("exposures", FrameExposure, "Exposures as intended, the longest first.", lo=1, hi=3),
         tlvs("settings", PROPERTIES, "Settings that were applied."),
@@ -151,7 +150,7 @@ FRAME_BLOCK: Final = GROUP.packet(
         f("roi", u8, "Region that it belongs to; 0 for the rest of the picture.", hi=16),
         f("flags", u8, "What it is beside.", flags=BlockFlags),
         rsvd("spare", u16),
-        raw("data", "Data of the frame from byte `block` times `block_bytes` on.", lo=1, hi=limits.BLOCK_DATA),
+        raw("data", "Data of the frame from byte `block` times `block_bytes` on.", lo=1, hi=BLOCK_DATA),
     ),
 )
 
@@ -332,163 +331,4 @@ FRAME_RELEASE: Final = GROUP.packet(
         f("total", u16, "Stills still held."),
         f("free", u32, "Room for stills.", unit="KiB"),
     ),
-)
-
-# ── Rules ────────────────────────────────────────────────────────────────────────────────────────────
-
-_module_must = partial(GROUP.require, role=Role.MODULE)
-_phone_must = partial(GROUP.require, role=Role.PHONE)
-_PASSIVE = Testability.PASSIVE
-
-_module_must(
-    1, "The module MUST send a frame's leader before any other part of it.", test=_PASSIVE, packet=FRAME_LEADER
-)
-_module_must(
-    2,
-    "The module MUST send a frame's trailer after the last block that it sends of its own accord.",
-    test=_PASSIVE,
-    packet=FRAME_TRAILER,
-)
-_module_must(
-    3,
-    "The module MUST send a leader and a trailer for every exposure of a stream, even where nothing else of it is "
-    "sent.",
-    packet=FRAME_TRAILER,
-)
-_module_must(
-    4,
-    "The module MUST number the frames of a stream so that each exceeds the one before, stored frames aside.",
-    test=_PASSIVE,
-    packet=FRAME_LEADER,
-)
-_module_must(
-    5,
-    "The module MUST compute `frame_crc` over the data of every block that it sent, each once, in the order of their "
-    "numbers.",
-    test=_PASSIVE,
-    packet=FRAME_TRAILER,
-)
-_module_must(
-    6,
-    "The module MUST fill every block but a frame's last with exactly `block_bytes` of data.",
-    kind=Kind.SYNTAX,
-    test=_PASSIVE,
-    packet=FRAME_BLOCK,
-)
-_module_must(
-    7,
-    "The module MUST NOT send a block whose number is not below the `blocks` of its leader.",
-    test=_PASSIVE,
-    packet=FRAME_BLOCK,
-)
-_module_must(
-    8,
-    "The module MUST send the blocks of a frame in the order of their numbers, resent ones aside.",
-    test=_PASSIVE,
-    packet=FRAME_BLOCK,
-)
-_module_must(
-    9,
-    "The module MUST send the blocks of stream n on the virtual channel STREAM0 + n and on no other.",
-    kind=Kind.SYNTAX,
-    test=_PASSIVE,
-    packet=FRAME_BLOCK,
-)
-_module_must(
-    10,
-    "The module MUST give as `t_first_row` the start of the exposure, not its end and not that of readout.",
-    packet=FRAME_LEADER,
-)
-_module_must(
-    11,
-    "The module MUST give in `settings` every property it has among `exposure`, `gain`, `aperture`, `focus_position`, "
-    "`neutral_density`, `focal_length`, `ois_mode` and `stack_generation`.",
-    test=_PASSIVE,
-    packet=FRAME_LEADER,
-)
-_module_must(
-    12,
-    "The module MUST give a reason other than OK for every frame that is not COMPLETE.",
-    test=_PASSIVE,
-    packet=FRAME_TRAILER,
-)
-_module_must(
-    13, "The module MUST mark the last block of a frame, and no other, with LAST.", test=_PASSIVE, packet=FRAME_BLOCK
-)
-_module_must(
-    14,
-    "The module MUST mark with RESENT every block that it sends for BLOCK_NAK and no other.",
-    test=_PASSIVE,
-    packet=FRAME_BLOCK,
-)
-_module_must(15, "The module MUST answer as many ranges as BLOCK_NAK names.", kind=Kind.SYNTAX, packet=BLOCK_NAK)
-_module_must(
-    16,
-    "The module MUST send every block of a range that it answered COMING before the request's deadline.",
-    kind=Kind.TIMING,
-    packet=BLOCK_NAK,
-)
-_module_must(17, "The module MUST send a resent block with the data that it had at first.", packet=BLOCK_NAK)
-_module_must(
-    18,
-    "The module MUST hold the blocks of a frame until it has sent the trailer of the next frame of that stream.",
-    kind=Kind.CAPACITY,
-    packet=BLOCK_NAK,
-)
-_phone_must(
-    19,
-    "The phone MUST NOT ask again for more than resend_percent of the blocks of a frame that is not a still.",
-    kind=Kind.CAPACITY,
-    test=_PASSIVE,
-    packet=BLOCK_NAK,
-)
-_module_must(
-    20, "The module MUST send as many points as the grid has cells.", kind=Kind.SYNTAX, test=_PASSIVE, packet=PDAF_DATA
-)
-_module_must(
-    21,
-    "The module MUST send the phase data and statistics of a frame before its trailer.",
-    test=_PASSIVE,
-    needs=("PDAF", "STATISTICS"),
-)
-_module_must(22, "The module MUST send the oldest still that it holds when frame 0 is fetched.", packet=FRAME_FETCH)
-_module_must(
-    23, "The module MUST hold a still that is fetched with `keep` until FRAME_RELEASE names it.", packet=FRAME_FETCH
-)
-_module_must(
-    24,
-    "The module MUST list every still that it holds on exactly one page, in the order of their numbers.",
-    packet=STORE_LIST,
-)
-_module_must(25, "The module MUST forget none of the stills of a FRAME_RELEASE that it refuses.", packet=FRAME_RELEASE)
-_module_must(
-    26,
-    "The module MUST hold a still taken while detached through loss of power, of the link and of the session.",
-    needs=_STORAGE,
-)
-_phone_must(
-    27,
-    "The phone MUST NOT send more than nak_rounds BLOCK_NAKs for a frame that is not a still.",
-    kind=Kind.CAPACITY,
-    test=_PASSIVE,
-    packet=BLOCK_NAK,
-)
-_phone_must(28, "The phone MUST NOT release a still whose `frame_crc` it has not found right.", packet=FRAME_RELEASE)
-_module_must(
-    29,
-    "The module MUST NOT answer GONE for blocks of a still that it holds because of how many were asked for.",
-    packet=BLOCK_NAK,
-)
-_module_must(
-    30,
-    "The module MUST send leader, blocks and trailer of a fetched frame after its response to FRAME_FETCH.",
-    packet=FRAME_FETCH,
-)
-_module_must(
-    31, "The module MUST answer a FRAME_FETCH of a still that it does not hold with NO_SUCH_ID.", packet=FRAME_FETCH
-)
-_module_must(
-    32,
-    "The module MUST NOT answer COMING for a block of a frame that it has not sent.",
-    packet=BLOCK_NAK,
 )

@@ -1,6 +1,6 @@
 """The machine of reassembly: how a phone makes a frame of what arrives, and has the gaps filled.
 
-Plan: rules · words · the machine.
+Plan: words · the machine.
 
 One runs for each frame that is on its way. The module has none: it sends, and answers BLOCK_NAK and FRAME_FETCH from
 whatever its memory holds.
@@ -8,25 +8,9 @@ whatever its memory holds.
 
 from typing import Final
 
-from opalink.spec.form import Kind, Role
-from opalink.spec.frame import BLOCK_NAK, FRAME_BLOCK, FRAME_FETCH, FRAME_LEADER, FRAME_TRAILER, GROUP
+from opalink.spec.form import Role
+from opalink.spec.frame import BLOCK_NAK, FRAME_BLOCK, FRAME_LEADER, FRAME_TRAILER
 from opalink.spec.machine import at_most_one, do, expired, line, local, machine, on, rx, send, start, state, terms
-
-# ── Rules ────────────────────────────────────────────────────────────────────────────────────────────
-
-GROUP.require(
-    60,
-    "The module MUST give FRAME_DROPPED as the reason of a frame that it has begun and cannot go on with.",
-    role=Role.MODULE,
-    kind=Kind.ROBUSTNESS,
-    packet=FRAME_TRAILER,
-)
-GROUP.require(
-    61,
-    "The module MUST answer a FRAME_FETCH of a frame of which it no longer holds a block asked for with BLOCK_GONE.",
-    role=Role.MODULE,
-    packet=FRAME_FETCH,
-)
 
 # ── Words ────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -57,9 +41,9 @@ FRAME_PHONE: Final = machine(
         state("PARTIAL", "Handed over with holes."),
         state("ABORTED", "Discarded."),
     ),
-    lines=terms(power_off="The contacts have opened or carry no power."),
+    lines=terms("power_off"),
     locals=terms(
-        session_closed="The session has ended and cannot be resumed.",
+        "session_closed",
         nak_over="The deadline of the last BLOCK_NAK has passed.",
     ),
     guards=terms(

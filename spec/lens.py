@@ -12,10 +12,10 @@ from typing import Final
 from opalink.spec.codes import ADJUSTED, LATE, MOTOR_BLOCKED, NO_SUCH_ID, RANGE_LIMIT, READ_ONLY, RING_OWNED
 from opalink.spec.dialect import Group, bits, body, enum, f, flags, i16, i32, rsvd, u8, u16, u32, u64
 from opalink.spec.form import Kind, Level, Role, Testability
+from opalink.spec.limits import BOTH_LANES
 
 GROUP: Final = Group("lens", area="LEN", channel="CONTROL", doc="The lens, its motors, and the user's controls.")
 _PHONE, _MODULE, _BOTH = Role.PHONE, Role.MODULE, Role.BOTH
-_SIDEBAND = ("sideband", "laser")
 
 # ── Numbers of the domain ────────────────────────────────────────────────────────────────────────────
 
@@ -120,7 +120,7 @@ FOCUS_MOVE: Final = GROUP.packet(
     "when it moves.",
     sender=_PHONE,
     needs=("FOCUS_MOTOR",),
-    lanes=_SIDEBAND,
+    lanes=BOTH_LANES,
     statuses=(LATE, MOTOR_BLOCKED, RANGE_LIMIT, RING_OWNED),
     request=body(
         f("mode", u8, "What `target` is.", choices=FocusMode),
@@ -142,7 +142,7 @@ FOCUS_STATE: Final = GROUP.packet(
     channel="EVENT",
     sender=_MODULE,
     needs=("FOCUS_MOTOR",),
-    lanes=_SIDEBAND,
+    lanes=BOTH_LANES,
     event=body(
         f("position", i32, "Reciprocal of the distance in focus.", unit="D", scale="0.001", req=("R-LEN-012",)),
         f("step", i32, "Position of the motor."),
@@ -163,7 +163,7 @@ OPTIC_SET: Final = GROUP.packet(
     "Sets aperture, density or focal length. The answer comes when it is there, with PENDING until then.",
     sender=_PHONE,
     needs=("APERTURE_MOTOR", "ND_MOTOR", "ZOOM_MOTOR"),
-    lanes=_SIDEBAND,
+    lanes=BOTH_LANES,
     statuses=(ADJUSTED, MOTOR_BLOCKED, NO_SUCH_ID, RANGE_LIMIT, READ_ONLY, RING_OWNED),
     request=body(
         f("kind", u8, "What is set.", choices=OpticKind, req=("R-LEN-013", "R-LEN-014")),
@@ -182,7 +182,7 @@ LENS_STATE: Final = GROUP.packet(
     channel="EVENT",
     sender=_MODULE,
     needs=("LENS",),
-    lanes=_SIDEBAND,
+    lanes=BOTH_LANES,
     event=body(
         f("focal", u32, "Focal length.", unit="um"),
         f("aperture", i16, "Aperture value.", unit="AV", scale="1/256"),
@@ -203,7 +203,7 @@ CONTROL_EVENT: Final = GROUP.packet(
     channel="EVENT",
     sender=_MODULE,
     needs=("CONTROLS",),
-    lanes=_SIDEBAND,
+    lanes=BOTH_LANES,
     event=body(
         f("control", u8, "Which.", choices=ControlId),
         f("action", u8, "What was done.", choices=ControlAction),
@@ -218,7 +218,7 @@ CONTROL_OWNER: Final = GROUP.packet(
     "Says who is to have a control's motor, and who wins from now on.",
     sender=_BOTH,
     needs=("CONTROLS",),
-    lanes=_SIDEBAND,
+    lanes=BOTH_LANES,
     statuses=(NO_SUCH_ID, READ_ONLY, RING_OWNED),
     request=body(
         f("control", u8, "Which.", choices=ControlId, req=("R-LEN-005", "R-LEN-006")),

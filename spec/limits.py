@@ -1,5 +1,7 @@
 """Named constants, virtual channels and gears.
 
+Plan: constants · channels · gears · limits.
+
 Sources: rates and codeword sizes follow from RS(528,514) with 256b/257b transcoding (one codeword is 640
 bytes); credits from a round trip of 15 FLITs with a fourfold margin.
 """
@@ -7,6 +9,8 @@ bytes); credits from a round trip of 15 FLITs with a fourfold margin.
 from typing import Final
 
 from opalink.spec.form import Channel, Gear, Limit
+
+# ── Constants ────────────────────────────────────────────────────────────────────────────────────────
 
 VERSION_MAJOR: Final = 1
 VERSION_MINOR: Final = 0
@@ -22,6 +26,20 @@ DESCRIPTOR_BYTES: Final = 65_536
 CALIBRATION_BYTES: Final = 4 << 20
 STACK_ELEMENTS: Final = 8
 SIDEBAND_PACKET: Final = 1024
+STREAMS: Final = 4
+QUEUED_CAPTURES: Final = 16
+REPLAY_MIN: Final = 64
+REPLAY_DEFAULT: Final = 256
+OUTSTANDING_MIN: Final = 8
+OUTSTANDING_MAX: Final = 32
+NAK_ROUNDS: Final = 3
+RESEND_PERCENT: Final = 5
+FIRST_FRAME_COLD: Final = 700  # ms
+FIRST_FRAME_WARM: Final = 100  # ms
+
+BOTH_LANES: Final = ("sideband", "laser")  # of what must travel without light too
+
+# ── Channels ─────────────────────────────────────────────────────────────────────────────────────────
 
 CHANNELS: Final = (
     Channel("LINK", 0, 0, 4096, 8, "Training, parameters, counters and interlock of the link itself."),
@@ -37,6 +55,9 @@ CHANNELS: Final = (
     Channel("BULK", 12, 7, 16_384, 128, "Firmware and stored objects."),
     Channel("VENDOR", 15, 8, 4096, 8, "Packets of a vendor's own."),
 )
+PAYLOAD_MAX: Final = {c.name: c.payload_max for c in CHANNELS}  # of a packet, by its virtual channel
+
+# ── Gears ────────────────────────────────────────────────────────────────────────────────────────────
 
 GEARS: Final = (
     Gear("G0", 0, 1_000_000, "The sideband over the power contacts: not a laser gear."),
@@ -46,6 +67,8 @@ GEARS: Final = (
     Gear("G4", 4, 10_312_500_000, "A downlink: the gear of full-rate video."),
     Gear("G5", 5, 20_625_000_000, "Reserved for a later version."),
 )
+
+# ── Limits ───────────────────────────────────────────────────────────────────────────────────────────
 
 LIMITS: Final = (
     Limit("flit_bytes", FLIT_BYTES, "B", "A FLIT: exactly one RS(528,514) codeword."),
@@ -58,16 +81,28 @@ LIMITS: Final = (
     Limit("descriptor_bytes", DESCRIPTOR_BYTES, "B", "The module descriptor."),
     Limit("calibration_bytes", CALIBRATION_BYTES, "B", "A calibration object."),
     Limit("firmware_bytes", 64 << 20, "B", "A firmware image."),
-    Limit("replay_min", 64, "FLIT", "Least depth of the replay buffer."),
-    Limit("replay_default", 256, "FLIT", "Usual depth of the replay buffer: 131 µs."),
+    Limit("replay_min", REPLAY_MIN, "FLIT", "Least depth of the replay buffer."),
+    Limit("replay_default", REPLAY_DEFAULT, "FLIT", "Usual depth of the replay buffer: 131 µs."),
     Limit("replay_max", 4096, "FLIT", "Greatest depth of the replay buffer."),
-    Limit("outstanding_min", 8, "", "Requests a side can hold open on a channel, at least."),
-    Limit("outstanding_max", 32, "", "Requests a side may hold open on a channel, at most."),
-    Limit("streams", 4, "", "Streams configured at once."),
-    Limit("queued_captures", 16, "", "Capture requests queued at once."),
+    Limit("outstanding_min", OUTSTANDING_MIN, "", "Requests a side can hold open on a channel, at least."),
+    Limit("outstanding_max", OUTSTANDING_MAX, "", "Requests a side may hold open on a channel, at most."),
+    Limit("streams", STREAMS, "", "Streams configured at once."),
+    Limit("queued_captures", QUEUED_CAPTURES, "", "Capture requests queued at once."),
     Limit("stack_elements", STACK_ELEMENTS, "", "Passive elements that one module can see."),
     Limit("tlv_nesting", 2, "", "TLVs inside TLVs."),
     Limit("train_attempts", 3, "", "Attempts at one gear before the next lower one is tried."),
-    Limit("nak_rounds", 3, "", "Rounds of block resend for one video frame."),
-    Limit("resend_percent", 5, "%", "Blocks of a video frame that may be asked for again."),
+    Limit("nak_rounds", NAK_ROUNDS, "", "Rounds of block resend for one video frame."),
+    Limit("resend_percent", RESEND_PERCENT, "%", "Blocks of a video frame that may be asked for again."),
+    Limit(
+        "first_frame_cold",
+        FIRST_FRAME_COLD,
+        "ms",
+        "From the contacts to the end of the first frame: a nominal figure.",
+    ),
+    Limit(
+        "first_frame_warm",
+        FIRST_FRAME_WARM,
+        "ms",
+        "From the wish to the first frame, in a session: a nominal figure.",
+    ),
 )

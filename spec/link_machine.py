@@ -26,20 +26,8 @@ from opalink.spec.codes import (
     RETRAINING,
 )
 from opalink.spec.form import Action, Role, Row
-from opalink.spec.link import (
-    BEACON,
-    BERT_RUN,
-    LASER_SAFETY,
-    LINK_EVENT,
-    LINK_PARAMS,
-    LINK_PM,
-    MARGIN,
-    RETRAIN_REQ,
-    TRAIN_REQ,
-    TRAIN_STATUS,
-    VC_RESYNC,
-    LinkState,
-)
+from opalink.spec.link import BEACON, LINK_PARAMS, TRAIN_REQ, TRAIN_STATUS, VC_RESYNC, LinkState
+from opalink.spec.link_operation import BERT_RUN, LASER_SAFETY, LINK_EVENT, LINK_PM, MARGIN, RETRAIN_REQ
 from opalink.spec.machine import (
     answer,
     at_most_one,
@@ -63,17 +51,19 @@ from opalink.spec.machine import (
 _STATES: Final = tuple(state(m.name, m.doc) for m in LinkState.members)
 
 _LINES: Final = terms(
-    power_off="The contacts have opened or carry no power.",
-    light_on="The peer's light is seen: a restart pulse, or more.",
-    light_off="The peer's light is no longer seen.",
+    "power_off",
+    "light_on",
+    "light_off",
     interlock_open="The magnets or the contacts no longer say that the sides are together.",
     interlock_closed="They say so again.",
 )
 _LOCALS: Final = terms(
-    beaconing="This side has just sent BEACON and waits for light.",
-    fault="This side has a fault that only a reset or a loss of power ends.",
-    reboot="This side starts anew, as after a loss of power.",
-    link_reset="The link is to start anew.",
+    "beaconing",
+    "fault",
+    "reboot",
+    "link_reset",
+    "link_up",
+    "link_down",
     cdr_locked="The receiver has found the clock.",
     fec_locked="The receiver finds codewords.",
     relocked="The receiver has found both again, with the parameters that it had.",
@@ -81,8 +71,6 @@ _LOCALS: Final = terms(
     channel_fault="The peer sent without credit, or asked for a FLIT that is no longer held.",
     degraded="Errors before correction have passed the watch level or the degraded level, up or down.",
     failing="Errors before correction have passed the level at which a lower gear carries more.",
-    link_up="The link has come to L0.",
-    link_down="The link cannot come to L0, or was forced out of it.",
 )
 _GUARDS: Final = terms(
     faulty="The attach machine is in FAULT.",
@@ -317,7 +305,7 @@ LINK_PHONE: Final = machine(
     locals=(
         *_LOCALS,
         *terms(
-            session_resumed="A session that a lost link interrupted goes on.",
+            "session_resumed",
             clearing="Errors are so few that a higher gear of the downlink would bear them.",
         ),
     ),

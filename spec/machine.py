@@ -1,5 +1,7 @@
 """How a machine is written: the words of its rows.
 
+Plan: events · actions · states and rows · vocabulary · the machine.
+
     on("CONTRACT", rx(PWR_BUDGET, "request"), when="within_budget", do=[answer(OK)], to="LIMITED")
 
 reads: in CONTRACT, when that packet arrives and the guard holds, do this and go there. `"!guard"` is a guard's
@@ -14,6 +16,7 @@ from collections.abc import Iterable, Sequence
 from msgspec import structs
 
 from opalink.spec.dialect import Group, Packet
+from opalink.spec.events import EVENTS
 from opalink.spec.form import (
     Action,
     Answer,
@@ -41,6 +44,9 @@ from opalink.spec.form import (
 Allowed = Packet | Group
 
 
+# ── Events ───────────────────────────────────────────────────────────────────────────────────────────
+
+
 def rx(packet: Packet, form: str) -> Received:
     """A packet of this form arrived."""
     if Form(form) not in packet.bodies and form != Form.ERROR:
@@ -58,6 +64,9 @@ def line(name: str) -> Line:
 
 def local(name: str) -> Local:
     return Local(name)
+
+
+# ── Actions ──────────────────────────────────────────────────────────────────────────────────────────
 
 
 def send(packet: Packet, form: str = "event", *, why: Status | Sequence[Status] = ()) -> Send:
@@ -90,6 +99,9 @@ def do(effect: str) -> Do:
     return Do(effect)
 
 
+# ── States and rows ──────────────────────────────────────────────────────────────────────────────────
+
+
 def state(name: str, doc: str, allows: Iterable[Allowed] = ()) -> State:
     """A state; in the attach machine, with the packets and whole groups that are legal in it."""
     names: list[str] = []
@@ -116,9 +128,15 @@ def given(feature: str, *rows: Row) -> tuple[Row, ...]:
     return tuple(structs.replace(row, needs=(feature,)) for row in rows)
 
 
-def terms(**docs: str) -> tuple[Term, ...]:
-    """The vocabulary of a machine: `terms(offer_exists="The object names an offer.", …)`."""
-    return tuple(Term(name, doc) for name, doc in docs.items())
+# ── Vocabulary ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def terms(*shared: str, **own: str) -> tuple[Term, ...]:
+    """The vocabulary of a machine: events that it shares with others, by name, and words of its own:
+    `terms("session_closed", offer_exists="The object names an offer.", …)`."""
+    if told := own.keys() & EVENTS:
+        raise ValueError(f"{', '.join(sorted(told))}: told in `events`, and to be named alone")
+    return tuple(Term(name, doc) for name, doc in ({name: EVENTS[name] for name in shared} | own).items())
 
 
 def one_of(*guards: str) -> Choice:
@@ -129,6 +147,9 @@ def one_of(*guards: str) -> Choice:
 def at_most_one(*guards: str) -> Choice:
     """Guards of which no two ever hold together."""
     return Choice(guards)
+
+
+# ── The machine ──────────────────────────────────────────────────────────────────────────────────────
 
 
 def machine(

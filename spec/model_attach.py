@@ -9,6 +9,8 @@ from msgspec import structs
 
 from opalink.spec.model_form import BOTH, MODULE, PHONE, Bound, Happening, Invariant, Model
 
+# ── Contacts and light ───────────────────────────────────────────────────────────────────────────────
+
 _SNAP: Final = (
     Happening("the module snaps on", "!contact", "contact = 1; path = 1"),
     Happening("the module is taken off", "contact", "contact = 0; path = 0"),
@@ -30,6 +32,8 @@ _PATH: Final = (
     Happening("light is blocked", "contact && path", "path = 0"),
     Happening("light is free again", "contact && !path", "path = 1", "must"),
 )
+
+# ── Attach ───────────────────────────────────────────────────────────────────────────────────────────
 
 ATTACH: Final = Model(
     "attach",
@@ -151,6 +155,8 @@ ATTACH: Final = Model(
         "phone_known = (phone_known == 0 -> 0 : (phone_known == module_boot -> 1 : 2)); module_boot = 1"
     ),
 )
+
+# ── Light ────────────────────────────────────────────────────────────────────────────────────────────
 
 LIGHT: Final = Model(
     "light",

@@ -8,7 +8,7 @@ from typing import Final
 from opalink.spec.model_form import BOTH, MODULE, Happening, Model
 from opalink.spec.model_session import SESSION, WAITING, wants
 
-# ── Capture ────────────────────────────────────────────────────────────────────────────────────────
+# ── Capture ──────────────────────────────────────────────────────────────────────────────────────────
 
 CAPTURE: Final = Model(
     "capture",
@@ -44,7 +44,7 @@ CAPTURE: Final = Model(
     ),
 )
 
-# ── Frames ─────────────────────────────────────────────────────────────────────────────────────────
+# ── Frames ───────────────────────────────────────────────────────────────────────────────────────────
 
 FRAME: Final = Model(
     "frame",
@@ -72,7 +72,7 @@ FRAME: Final = Model(
     ),
 )
 
-# ── Focus and time ─────────────────────────────────────────────────────────────────────────────────
+# ── Focus and time ───────────────────────────────────────────────────────────────────────────────────
 
 FOCUS: Final = Model(
     "focus",

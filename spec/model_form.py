@@ -5,7 +5,7 @@ line or local event, `send my.X form` sends a packet, `forget my X` has a side t
 requests of a type, `drop my` empties the wire towards a side, and `lose my` resets a side that has lost its power. With
 `sides`, a happening is one of each side's own; where it has none, `my_` is the phone.
 
-Plan: sides · forms.
+Plan: sides · what a word of a machine is to a model · forms.
 """
 
 from typing import Final, Literal
@@ -14,13 +14,49 @@ from msgspec import field
 
 from opalink.spec.form import Record
 
-# ── Sides ──────────────────────────────────────────────────────────────────────────────────────────
+# ── Sides ────────────────────────────────────────────────────────────────────────────────────────────
 
 BOTH: Final = ("phone", "module")
 PHONE: Final = ("phone",)
 MODULE: Final = ("module",)
 
-# ── Forms ──────────────────────────────────────────────────────────────────────────────────────────
+# ── What a word of a machine is to a model ───────────────────────────────────────────────────────────
+
+
+class Exact(Record, frozen=True):
+    """Followed: `on` maps the names of events (packet, local, line or timer) to another expression."""
+
+    text: str
+    on: dict[str, str] = field(default_factory=dict)
+
+
+class Choice(Record, frozen=True):
+    """Either way at any time; `calm` is how it is decided when the world no longer disturbs."""
+
+    calm: bool
+
+
+class Skip(Record, frozen=True):
+    """Left out of every model, with the reason."""
+
+    why: str
+
+
+class Fill(Record, frozen=True):
+    """The number that a packet carries, by event (`on`) or by the state its row leads to (`to`), and what the sender
+    notes of it."""
+
+    arg: str = "0"
+    on: dict[str, str] = field(default_factory=dict)
+    to: dict[str, str] = field(default_factory=dict)
+    note: str = ""
+
+
+Guard = Exact | Choice
+Effect = Exact | Skip
+
+
+# ── Forms ────────────────────────────────────────────────────────────────────────────────────────────
 
 
 class Happening(Record, frozen=True):

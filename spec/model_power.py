@@ -9,6 +9,8 @@ from msgspec import structs
 
 from opalink.spec.model_form import BOTH, MODULE, PHONE, Happening, Invariant, Model
 
+# ── Power ────────────────────────────────────────────────────────────────────────────────────────────
+
 # Power comes in three steps: 0 is class P0, 1 class P2, 2 more than that. A budget of 3 is none.
 
 POWER: Final = Model(

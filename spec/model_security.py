@@ -8,6 +8,8 @@ from typing import Final
 from opalink.spec.model_form import BOTH, MODULE, PHONE, Happening, Invariant, Model
 from opalink.spec.model_session import SESSION, WAITING
 
+# ── Authentication ───────────────────────────────────────────────────────────────────────────────────
+
 AUTH: Final = Model(
     "auth",
     "How a phone comes to its conclusion, and the module hears of it.",
@@ -42,6 +44,8 @@ AUTH: Final = Model(
     )
     + ")",
 )
+
+# ── Update ───────────────────────────────────────────────────────────────────────────────────────────
 
 FIRMWARE: Final = Model(
     "firmware",

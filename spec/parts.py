@@ -26,7 +26,7 @@ def octets(size: int) -> c.Construct:
     return c.Bytes(size)
 
 
-# ── Violations: what a schema refuses beyond construct's own StreamError and TerminatedError ────────
+# ── Violations: what a schema refuses beyond construct's own StreamError and TerminatedError ─────────
 
 
 class RangeViolation(c.ConstructError):
@@ -134,7 +134,7 @@ def bits(name: str, *fields: Field) -> Field:
     return Field(name, word if width == 8 else c.ByteSwapped(word), "Bit fields.", Meta())
 
 
-# ── Enumerations and flags: both open, so that what a later version adds is preserved ───────────────
+# ── Enumerations and flags: both open, so that what a later version adds is preserved ────────────────
 
 
 class OpenEnum(c.Enum):

@@ -1,7 +1,7 @@
 """Power and temperature: the contract over two contacts, peaks, faults, heat.
 
-Plan: numbers of the domain · contract · status, budget, peaks · faults and tests · role and reset · heat · rules.
-The contract's rules and the machine of each side are in `power_machine`.
+Plan: numbers of the domain · contract · status, budget, peaks · faults and tests · role and reset · heat.
+The rules are in `power_rules`, the machine of each side in `power_machine` and `swap_machine`.
 
 The source offers, the sink asks, the source accepts and says when the voltage is there. Until then the module
 lives on boot power (class P0). Source and sink are roles, not devices: a module with a battery may supply the
@@ -23,11 +23,11 @@ from opalink.spec.codes import (
     THERMAL_LIMIT,
 )
 from opalink.spec.dialect import Group, bits, body, enum, f, i16, i32, row, rows, rsvd, u8, u16, u32, u64
-from opalink.spec.form import Kind, Level, Role, Testability
+from opalink.spec.form import Role
+from opalink.spec.limits import BOTH_LANES
 
 GROUP: Final = Group("power", area="PWR", channel="POWER", doc="Power over two contacts, and heat.")
-_PHONE, _MODULE, _SOURCE, _SINK, _BOTH = Role.PHONE, Role.MODULE, Role.SOURCE, Role.SINK, Role.BOTH
-_SIDEBAND = ("sideband", "laser")
+_PHONE, _MODULE, _BOTH = Role.PHONE, Role.MODULE, Role.BOTH
 
 # ── Numbers of the domain ────────────────────────────────────────────────────────────────────────────
 
@@ -165,7 +165,7 @@ PWR_SOURCE_CAPS: Final = GROUP.packet(
     "What the source offers. Sent once HELLO is answered and again whenever it changes; a new generation makes the "
     "offers of the last one void.",
     sender=Role.SOURCE,
-    lanes=_SIDEBAND,
+    lanes=BOTH_LANES,
     event=body(
         f("generation", u8, "Counts the changes; wraps."),
         f("total", u16, "Power of all loads together.", unit="mW"),
@@ -178,7 +178,7 @@ PWR_SINK_CAPS: Final = GROUP.packet(
     "PWR_SINK_CAPS",
     "What the sink needs in each mode.",
     sender=Role.SOURCE,
-    lanes=_SIDEBAND,
+    lanes=BOTH_LANES,
     request=body(),
     response=body(
         f("idle", u16, "Awake, nothing running.", unit="mW"),
@@ -198,7 +198,7 @@ PWR_REQUEST: Final = GROUP.packet(
     "The sink asks for one offer.",
     sender=Role.SINK,
     needs=("CONTRACT",),
-    lanes=_SIDEBAND,
+    lanes=BOTH_LANES,
     statuses=(PWR_REJECT, PWR_WAIT),
     request=body(
         f("generation", u8, "Generation of the offers.", req=("R-PWR-019",)),
@@ -221,7 +221,7 @@ PWR_READY: Final = GROUP.packet(
     "The voltage that was accepted is there: the contract holds from now on.",
     sender=Role.SOURCE,
     needs=("CONTRACT",),
-    lanes=_SIDEBAND,
+    lanes=BOTH_LANES,
     event=body(
         f("object", u8, "Index of the offer.", hi=6),
         f("voltage", u16, "Voltage at the source's contacts.", unit="mV"),
@@ -239,7 +239,7 @@ PWR_STATUS: Final = GROUP.packet(
     "What the sender measures at its contacts.",
     sender=_BOTH,
     needs=("CONTRACT",),
-    lanes=_SIDEBAND,
+    lanes=BOTH_LANES,
     event=body(
         f("voltage", u16, "Voltage.", unit="mV"),
         f("current", i16, "Current towards the module.", unit="mA"),
@@ -270,7 +270,7 @@ PWR_BUDGET: Final = GROUP.packet(
     "The phone limits what the module may draw, below the contract or back up to it.",
     sender=_PHONE,
     needs=("CONTRACT",),
-    lanes=_SIDEBAND,
+    lanes=BOTH_LANES,
     statuses=(RANGE_LIMIT,),
     request=body(
         f("max", u16, "Power that may be drawn.", unit="mW", req=("R-PWR-002", "R-PWR-031")),
@@ -289,7 +289,7 @@ PWR_RESERVE: Final = GROUP.packet(
     "The module asks for a peak ahead of time: a flash to charge, a group of motors to move.",
     sender=_MODULE,
     needs=("RESERVE",),
-    lanes=_SIDEBAND,
+    lanes=BOTH_LANES,
     statuses=(ADJUSTED, LATE, PWR_LIMIT, PWR_REJECT),
     request=body(
         f("power", u16, "Power in the peak, the contract's included.", unit="mW"),
@@ -311,7 +311,7 @@ PWR_FAULT: Final = GROUP.packet(
     "Something is wrong with the power.",
     sender=_BOTH,
     needs=("CONTRACT",),
-    lanes=_SIDEBAND,
+    lanes=BOTH_LANES,
     event=body(
         f("kind", u8, "What.", choices=FaultKind),
         f("value", i32, "What was measured; its unit is that of `kind`."),
@@ -326,7 +326,7 @@ PIN_TEST: Final = GROUP.packet(
     "The module measures the contacts. Classes from P3 up need the resistance.",
     sender=_PHONE,
     needs=("CONTRACT",),
-    lanes=_SIDEBAND,
+    lanes=BOTH_LANES,
     statuses=(CONTACT_BAD, MOISTURE, RANGE_LIMIT),
     request=body(
         f("kind", u8, "What is measured.", choices=PinTestKind),
@@ -348,7 +348,7 @@ PWR_ROLE_SWAP: Final = GROUP.packet(
     sender=_BOTH,
     needs=("ROLE_SWAP",),
     optional=True,
-    lanes=_SIDEBAND,
+    lanes=BOTH_LANES,
     statuses=(PWR_MISMATCH, PWR_REJECT, PWR_WAIT, THERMAL_LIMIT),
     request=body(
         f("direction", u8, "Which way from then on.", choices=PowerDirection),
@@ -363,7 +363,7 @@ PWR_RESET: Final = GROUP.packet(
     "PWR_RESET",
     "The way out of a power negotiation that has gone wrong: first soft, then hard.",
     sender=_BOTH,
-    lanes=_SIDEBAND,
+    lanes=BOTH_LANES,
     event=body(
         f("level", u8, "How far.", choices=ResetLevel),
         f("off_time", u16, "How long the contacts stay at 0 V; 0 in a soft reset.", unit="ms"),
@@ -388,94 +388,10 @@ THERMAL_STATUS: Final = GROUP.packet(
     "How hot the sender is, and how long it can go on like this.",
     sender=_BOTH,
     needs=("TEMPERATURE",),
-    lanes=_SIDEBAND,
+    lanes=BOTH_LANES,
     event=body(
         f("severity", u8, "How much it matters.", choices=ThermalSeverity, req=("R-PWR-011", "R-PWR-012")),
         f("time_to_limit", u16, "Until the first limit is reached; 65535 if none will be.", unit="s", default=0xFFFF),
         rows("sensors", Temperature, "Every sensor.", lo=1, hi=32),
     ),
-)
-
-# ── Rules ────────────────────────────────────────────────────────────────────────────────────────────
-
-_must = GROUP.require
-
-_must(
-    1,
-    "A side SHOULD send PWR_STATUS at least every 100 ms while more flows than class P2 allows.",
-    level=Level.SHOULD,
-    kind=Kind.TIMING,
-    test=Testability.PASSIVE,
-    packet=PWR_STATUS,
-)
-_must(
-    2,
-    "The module MUST draw no more than the `max` of the last PWR_BUDGET once its `grace` is over.",
-    role=_MODULE,
-    packet=PWR_BUDGET,
-)
-_must(
-    3,
-    "The module MUST name in its response to PWR_BUDGET every function that it gives up.",
-    role=_MODULE,
-    packet=PWR_BUDGET,
-)
-_must(
-    4,
-    "The phone MUST answer a PWR_RESERVE of which it grants less than was asked with ADJUSTED.",
-    role=_PHONE,
-    packet=PWR_RESERVE,
-)
-_must(5, "A side MUST raise `count` by one with every fault of that kind.", test=Testability.PASSIVE, packet=PWR_FAULT)
-_must(
-    6,
-    "A source MUST report FOREIGN_OBJECT once its `balance` has been above 150 mW for 20 ms.",
-    role=_SOURCE,
-    kind=Kind.TIMING,
-    packet=PWR_FAULT,
-    source="The power balance of Qi's foreign object detection.",
-)
-_must(
-    7,
-    "The module MUST end a PIN_TEST under whose current its supply falls below 3 V with CONTACT_BAD.",
-    role=_MODULE,
-    packet=PIN_TEST,
-)
-_must(
-    8,
-    "The module MUST answer a PIN_TEST of RESISTANCE with MOISTURE while the insulation is below 100 kOhm.",
-    role=_MODULE,
-    packet=PIN_TEST,
-    source="Linux takes contacts for contaminated from 1 MOhm down (maxim_contaminant.c).",
-)
-_must(
-    9,
-    "The side that becomes the source MUST send PWR_SOURCE_CAPS once its voltage stands at the contacts.",
-    role=_SOURCE,
-    packet=PWR_ROLE_SWAP,
-)
-_must(
-    10,
-    "A side MUST answer a PWR_ROLE_SWAP for a voltage or a current that it cannot supply with PWR_MISMATCH.",
-    packet=PWR_ROLE_SWAP,
-)
-_must(11, "The module MUST send THERMAL_STATUS whenever `severity` changes.", role=_MODULE, packet=THERMAL_STATUS)
-_must(
-    12,
-    "The module MUST give up at each severity all that it gives up at a lower one.",
-    role=_MODULE,
-    packet=THERMAL_STATUS,
-)
-_must(13, "The module MUST report SHUTDOWN before it turns itself off for heat.", role=_MODULE, packet=THERMAL_STATUS)
-_must(
-    14,
-    "The module MUST answer a request that would raise its power with THERMAL_LIMIT from severity SEVERE up.",
-    role=_MODULE,
-    packet=THERMAL_STATUS,
-)
-_must(
-    15,
-    "A side MUST send in the header of its FLITs the `severity` of its last THERMAL_STATUS.",
-    test=Testability.PASSIVE,
-    packet=THERMAL_STATUS,
 )

@@ -1,6 +1,6 @@
-"""The contract: its rules, and the machine of each side.
+"""The contract: the machine of each side.
 
-Plan: rules of the contract · words that both machines use · the module, as sink · the phone, as source.
+Plan: words of both machines · the module, as sink · the phone, as source.
 
 The pattern is that of USB Power Delivery: offers, a request, an answer, the voltage; what gets no answer is asked
 again after a soft reset, and what still gets none ends in a hard one. A source answers at once, so it has no state in
@@ -10,8 +10,9 @@ What a role swap adds stands in `swap_machine`.
 
 from typing import Final
 
+from opalink.spec import power_rules as rule
 from opalink.spec.codes import LATE, OK, PWR_LIMIT, PWR_REJECT, PWR_WAIT, RANGE_LIMIT
-from opalink.spec.form import Action, Kind, Role, Testability
+from opalink.spec.form import Action, Role
 from opalink.spec.machine import (
     answer,
     at_most_one,
@@ -29,7 +30,6 @@ from opalink.spec.machine import (
     terms,
 )
 from opalink.spec.power import (
-    GROUP,
     PIN_TEST,
     PWR_BUDGET,
     PWR_FAULT,
@@ -53,146 +53,12 @@ from opalink.spec.swap_machine import (
     PHONE_STATES,
 )
 
-# ── Rules ────────────────────────────────────────────────────────────────────────────────────────────
-
-_must = GROUP.require
-_MODULE, _SOURCE, _SINK = Role.MODULE, Role.SOURCE, Role.SINK
-_PASSIVE, _TIMING = Testability.PASSIVE, Kind.TIMING
-
-_BOOT_POWER = _must(
-    16,
-    "A sink MUST NOT draw more than class P0 allows while no contract holds, PIN_TEST apart.",
-    role=_SINK,
-    test=_PASSIVE,
-)
-_LIMIT = _must(
-    17,
-    "A sink MUST NOT draw more current than the contract's `limit`, PIN_TEST and peaks that were granted apart.",
-    role=_SINK,
-    test=_PASSIVE,
-    packet=PWR_READY,
-)
-_RESUMED = _must(
-    18,
-    "A module whose session was resumed MUST NOT draw more than class P2 allows until a PWR_REQUEST that it sent since "
-    "has led to PWR_READY.",
-    role=_MODULE,
-    needs=("CONTRACT",),
-)
-_GENERATION = _must(
-    19,
-    "A sink MUST name in PWR_REQUEST the generation of the last PWR_SOURCE_CAPS that it received.",
-    role=_SINK,
-    test=_PASSIVE,
-    packet=PWR_REQUEST,
-)
-_ONE_OPEN = _must(
-    20, "A sink MUST NOT send a PWR_REQUEST while another is open.", role=_SINK, test=_PASSIVE, packet=PWR_REQUEST
-)
-_BACK_OFF = _must(
-    21,
-    "A sink MUST NOT send its next PWR_REQUEST before the `retry_after` of a PWR_WAIT is over.",
-    role=_SINK,
-    kind=_TIMING,
-    packet=PWR_REQUEST,
-)
-_KEPT = _must(
-    22, "A sink MUST keep to the contract that holds when a PWR_REQUEST is refused.", role=_SINK, packet=PWR_REQUEST
-)
-_STALE = _must(
-    23,
-    "A source MUST answer a PWR_REQUEST of another generation than its last with PWR_REJECT and the reason STALE.",
-    role=_SOURCE,
-    packet=PWR_REQUEST,
-)
-_NO_OFFER = _must(
-    24,
-    "A source MUST answer a PWR_REQUEST for an offer that it did not make with PWR_REJECT and the reason NO_OFFER.",
-    role=_SOURCE,
-    packet=PWR_REQUEST,
-)
-_CURRENT = _must(
-    25,
-    "A source MUST answer a PWR_REQUEST for more current than it offered with PWR_REJECT and the reason CURRENT.",
-    role=_SOURCE,
-    packet=PWR_REQUEST,
-)
-_CLASS = _must(
-    26,
-    "A source MUST answer a PWR_REQUEST of a power class whose conditions are known not to be met with PWR_REJECT and "
-    "the reason CLASS.",
-    role=_SOURCE,
-    packet=PWR_REQUEST,
-)
-_READY_ONCE = _must(
-    27,
-    "A source MUST NOT send a PWR_READY that follows no PWR_REQUEST it has accepted since the last one.",
-    role=_SOURCE,
-    test=_PASSIVE,
-    packet=PWR_READY,
-)
-_PROMPT = _must(
-    28,
-    "A source MUST answer a PWR_REQUEST within the minimum of tSenderResponse.",
-    role=_SOURCE,
-    kind=_TIMING,
-    packet=PWR_REQUEST,
-)
-_PROMPT_BUDGET = _must(
-    29,
-    "The module MUST answer a PWR_BUDGET within the minimum of tSenderResponse.",
-    role=_MODULE,
-    kind=_TIMING,
-    packet=PWR_BUDGET,
-)
-_MEASURED = _must(
-    30,
-    "A sink MUST send PWR_STATUS within tReport of the PWR_READY with which a contract begins to hold.",
-    role=_SINK,
-    kind=_TIMING,
-    packet=PWR_STATUS,
-)
-_TOO_LOW = _must(
-    31, "The module MUST answer a PWR_BUDGET below its `min_ready` with RANGE_LIMIT.", role=_MODULE, packet=PWR_BUDGET
-)
-_PEAK_LATE = _must(
-    32, "The phone MUST answer a PWR_RESERVE whose `by` has passed with LATE.", role=Role.PHONE, packet=PWR_RESERVE
-)
-_LATCHED = _must(33, "A side MUST stay on boot power while a fault is latched.", packet=PWR_FAULT)
-_OFFER_AGAIN = _must(34, "A source MUST send PWR_SOURCE_CAPS after a soft reset.", role=_SOURCE, packet=PWR_RESET)
-_FORGOTTEN = _must(
-    35,
-    "A sink MUST NOT act on the answer to a PWR_REQUEST that it sent before a soft reset.",
-    role=_SINK,
-    packet=PWR_RESET,
-)
-
-_NO_OFFERS = _must(
-    36,
-    "The module MUST send a soft PWR_RESET whenever it has waited tSinkWaitCaps in a session for offers.",
-    role=_MODULE,
-    needs=("CONTRACT",),
-    kind=_TIMING,
-    packet=PWR_RESET,
-    source="tTypeCSinkWaitCap of USB Power Delivery; there it ends in a hard reset.",
-)
-_DOUBT = _must(
-    37,
-    "The module MUST NOT draw more than class P0 allows once a PWR_REQUEST is refused, if one before it went "
-    "unanswered and no PWR_READY has come since.",
-    role=_MODULE,
-    needs=("CONTRACT",),
-    packet=PWR_REQUEST,
-)
-
 # ── Words of both machines ───────────────────────────────────────────────────────────────────────────
 
-_LINES = terms(
-    power_on="The contacts are closed and carry power.", power_off="The contacts have opened or carry no power."
-)
+_LINES = terms("power_on", "power_off")
 _LOCALS = terms(
-    session_open="A session has begun or was resumed.",
-    session_closed="The session has ended and cannot be resumed.",
+    "session_open",
+    "session_closed",
     power_fault="This side has met a fault that latches.",
 )
 _GUARDS = terms(
@@ -231,7 +97,7 @@ _cut: list[Action] = [*_clear, send(PWR_RESET), start("tPwrHardReset")]
 
 POWER_MODULE: Final = machine(
     "POWER",
-    _MODULE,
+    Role.MODULE,
     "How a module comes by more than boot power. One without the feature CONTRACT stays in BOOT.",
     states=(
         state("OFF", "No power, or none from the contacts."),
@@ -278,18 +144,18 @@ POWER_MODULE: Final = machine(
     lines=_LINES,
     locals=(*_LOCALS, *MODULE_LOCALS),
     rows=(
-        on("OFF", line("power_on"), to="BOOT", req=(_BOOT_POWER,)),
+        on("OFF", line("power_on"), to="BOOT", req=(rule.BOOT_POWER,)),
         on((*_POWERED, "HARD_RESET", "FAULT"), line("power_off"), do=_clear, to="OFF"),
-        on("BOOT", local("session_open"), when="contracts", do=[do("cap_at_p2"), _await], req=(_RESUMED,)),
-        on(_POWERED, local("session_open"), do=[do("cap_at_p2")], req=(_RESUMED,)),
-        on(_POWERED, local("session_closed"), do=_clear, to="BOOT", req=(_BOOT_POWER,)),
+        on("BOOT", local("session_open"), when="contracts", do=[do("cap_at_p2"), _await], req=(rule.RESUMED,)),
+        on(_POWERED, local("session_open"), do=[do("cap_at_p2")], req=(rule.RESUMED,)),
+        on(_POWERED, local("session_closed"), do=_clear, to="BOOT", req=(rule.BOOT_POWER,)),
         # Asking. Offers that were lost, or came when a reset was under way, are asked for.
-        on("BOOT", expired("tSinkWaitCaps"), when="in_session", do=[send(PWR_RESET), _await], req=(_NO_OFFERS,)),
-        on("BOOT", _OFFERS, when="contracts", do=[do("keep_offers"), *_ask], to="REQUESTED", req=(_GENERATION,)),
-        on(_ASKABLE, _OFFERS, when="backing_off", do=[do("keep_offers")], req=(_BACK_OFF,)),
-        on((*_ASKABLE, "SOFT_RESET"), _OFFERS, do=[do("keep_offers"), *_ask], to="REQUESTED", req=(_GENERATION,)),
-        on(("REQUESTED", "TRANSITION"), _OFFERS, do=[do("keep_offers")], req=(_ONE_OPEN,)),
-        on(_ASKABLE, expired("tRequestAfterWait"), do=_ask, to="REQUESTED", req=(_BACK_OFF,)),
+        on("BOOT", expired("tSinkWaitCaps"), when="in_session", do=[send(PWR_RESET), _await], req=(rule.NO_OFFERS,)),
+        on("BOOT", _OFFERS, when="contracts", do=[do("keep_offers"), *_ask], to="REQUESTED", req=(rule.GENERATION,)),
+        on(_ASKABLE, _OFFERS, when="backing_off", do=[do("keep_offers")], req=(rule.BACK_OFF,)),
+        on((*_ASKABLE, "SOFT_RESET"), _OFFERS, do=[do("keep_offers"), *_ask], to="REQUESTED", req=(rule.GENERATION,)),
+        on(("REQUESTED", "TRANSITION"), _OFFERS, do=[do("keep_offers")], req=(rule.ONE_OPEN,)),
+        on(_ASKABLE, expired("tRequestAfterWait"), do=_ask, to="REQUESTED", req=(rule.BACK_OFF,)),
         # The answer.
         on("REQUESTED", _GRANTED, do=[start("tPwrTransition", "max")], to="TRANSITION"),
         # Which contract holds at the source is not known where an answer was lost: none is taken to hold.
@@ -299,7 +165,7 @@ POWER_MODULE: Final = machine(
             when=("told_to_wait", "no_contract"),
             do=[do("fall_back"), *_wait],
             to="CAPS_SEEN",
-            req=(_BACK_OFF, _DOUBT),
+            req=(rule.BACK_OFF, rule.DOUBT),
         ),
         on(
             "REQUESTED",
@@ -307,59 +173,61 @@ POWER_MODULE: Final = machine(
             when=("told_to_wait", "!no_contract", "budget_covers"),
             do=_wait,
             to="CONTRACT",
-            req=(_KEPT,),
+            req=(rule.KEPT,),
         ),
-        on("REQUESTED", _REFUSED, when="told_to_wait", do=_wait, to="LIMITED", req=(_KEPT,)),
+        on("REQUESTED", _REFUSED, when="told_to_wait", do=_wait, to="LIMITED", req=(rule.KEPT,)),
         on(
             "REQUESTED",
             _REFUSED,
             when=("!told_to_wait", "offers_newer", "no_contract"),
             do=[do("fall_back"), *_ask],
-            req=(_GENERATION, _DOUBT),
+            req=(rule.GENERATION, rule.DOUBT),
         ),
-        on("REQUESTED", _REFUSED, when=("!told_to_wait", "offers_newer"), do=_ask, req=(_GENERATION,)),
+        on("REQUESTED", _REFUSED, when=("!told_to_wait", "offers_newer"), do=_ask, req=(rule.GENERATION,)),
         on(
             "REQUESTED",
             _REFUSED,
             when=("!told_to_wait", "!offers_newer", "no_contract"),
             do=[do("fall_back")],
             to="CAPS_SEEN",
-            req=(_DOUBT,),
+            req=(rule.DOUBT,),
         ),
         on(
             "REQUESTED",
             _REFUSED,
             when=("!told_to_wait", "!offers_newer", "!no_contract", "budget_covers"),
             to="CONTRACT",
-            req=(_KEPT,),
+            req=(rule.KEPT,),
         ),
-        on("REQUESTED", _REFUSED, to="LIMITED", req=(_KEPT,)),
+        on("REQUESTED", _REFUSED, to="LIMITED", req=(rule.KEPT,)),
         on("REQUESTED", expired("tSenderResponse"), when="soft_reset_tried", do=_cut, to="HARD_RESET"),
         on(
             "REQUESTED",
             expired("tSenderResponse"),
             do=[do("doubt"), send(PWR_RESET), start("tSenderResponse")],
             to="SOFT_RESET",
-            req=(_FORGOTTEN,),
+            req=(rule.FORGOTTEN,),
         ),
         on("SOFT_RESET", expired("tSenderResponse"), do=_cut, to="HARD_RESET"),
         # The voltage.
-        on("TRANSITION", _READY, when="offers_newer", do=[*_agree, *_ask], to="REQUESTED", req=(_MEASURED,)),
+        on("TRANSITION", _READY, when="offers_newer", do=[*_agree, *_ask], to="REQUESTED", req=(rule.MEASURED,)),
         on(
             "TRANSITION",
             _READY,
             when=("!offers_newer", "budget_covers"),
             do=_agree,
             to="CONTRACT",
-            req=(_LIMIT, _MEASURED),
+            req=(rule.LIMIT, rule.MEASURED),
         ),
-        on("TRANSITION", _READY, do=_agree, to="LIMITED", req=(_LIMIT, _MEASURED)),
+        on("TRANSITION", _READY, do=_agree, to="LIMITED", req=(rule.LIMIT, rule.MEASURED)),
         on("TRANSITION", expired("tPwrTransition"), do=_cut, to="HARD_RESET"),
         # The budget outlives contracts: its cause does.
-        on(_POWERED, _BUDGET, when="!budget_possible", do=[answer(RANGE_LIMIT)], req=(_TOO_LOW, _PROMPT_BUDGET)),
+        on(
+            _POWERED, _BUDGET, when="!budget_possible", do=[answer(RANGE_LIMIT)], req=(rule.TOO_LOW, rule.PROMPT_BUDGET)
+        ),
         on(_HOLDING, _BUDGET, when="budget_covers", do=[do("take_budget"), answer(OK)], to="CONTRACT"),
-        on(_HOLDING, _BUDGET, do=[do("take_budget"), answer(OK)], to="LIMITED", req=(_PROMPT_BUDGET,)),
-        on(_UNSETTLED, _BUDGET, do=[do("take_budget"), answer(OK)], req=(_PROMPT_BUDGET,)),
+        on(_HOLDING, _BUDGET, do=[do("take_budget"), answer(OK)], to="LIMITED", req=(rule.PROMPT_BUDGET,)),
+        on(_UNSETTLED, _BUDGET, do=[do("take_budget"), answer(OK)], req=(rule.PROMPT_BUDGET,)),
         # Resets and faults.
         on(_POWERED, _RESET, when=("contracts", "hard"), do=[*_clear, start("tPwrHardReset")], to="HARD_RESET"),
         on(
@@ -367,11 +235,11 @@ POWER_MODULE: Final = machine(
             _RESET,
             do=[do("doubt"), start("tSenderResponse")],
             to="SOFT_RESET",
-            req=(_FORGOTTEN,),
+            req=(rule.FORGOTTEN,),
         ),
         on("HARD_RESET", expired("tPwrHardReset"), do=[_await], to="BOOT"),
-        on(_POWERED, local("power_fault"), do=[*_clear, send(PWR_FAULT)], to="FAULT", req=(_LATCHED,)),
-        on(_POWERED, _FAULT, when="latched", do=_clear, to="FAULT", req=(_LATCHED,)),
+        on(_POWERED, local("power_fault"), do=[*_clear, send(PWR_FAULT)], to="FAULT", req=(rule.LATCHED,)),
+        on(_POWERED, _FAULT, when="latched", do=_clear, to="FAULT", req=(rule.LATCHED,)),
         *MODULE_ROWS,
     ),
 )
@@ -443,7 +311,7 @@ POWER_PHONE: Final = machine(
     locals=(
         *_LOCALS,
         *terms(
-            auth_finished="The phone has come to a conclusion, or the module offers none.",
+            "auth_finished",
             supply_changed="What can be supplied to this module has changed.",
             supply_ready="The supply is where `set_supply` turned it.",
             budget_changed="What can be spared for this module has changed.",
@@ -454,14 +322,19 @@ POWER_PHONE: Final = machine(
         on("OFF", line("power_on"), to="BOOT"),
         on((*_SUPPLIED, "HARD_RESET", "FAULT"), line("power_off"), do=_release, to="OFF"),
         on("BOOT", local("session_open"), do=_offer, to="CAPS_SENT"),
-        on(_OFFERED, local("session_open"), do=_offer, req=(_RESUMED,)),
+        on(_OFFERED, local("session_open"), do=_offer, req=(rule.RESUMED,)),
         on(_SUPPLIED, local("session_closed"), do=_release, to="BOOT"),
         on(_OFFERED, local("supply_changed"), when="offers_changed", do=_offer),
         on(_OFFERED, local("auth_finished"), when="offers_changed", do=_offer),
         # The request.
-        on(_IDLE, _ASKED, when=("covered", "class_open"), do=_supply, to="TRANSITION", req=(_PROMPT,)),
+        on(_IDLE, _ASKED, when=("covered", "class_open"), do=_supply, to="TRANSITION", req=(rule.PROMPT,)),
         on(_IDLE, _ASKED, when=("covered", "class_untested"), do=[*_later, send(PIN_TEST, "request")]),
-        on(_IDLE, _ASKED, do=[do("say_why"), answer(PWR_REJECT)], req=(_STALE, _NO_OFFER, _CURRENT, _CLASS)),
+        on(
+            _IDLE,
+            _ASKED,
+            do=[do("say_why"), answer(PWR_REJECT)],
+            req=(rule.STALE, rule.NO_OFFER, rule.CURRENT, rule.CLASS),
+        ),
         on("SOFT_RESET", _ASKED, do=[*_later, *_limit], to="CONTRACT"),
         on(_OFFERED, rx(PIN_TEST, "response"), do=[do("note_contacts")]),
         on(_OFFERED, rx(PIN_TEST, "error"), do=[do("note_contacts")]),
@@ -472,14 +345,14 @@ POWER_PHONE: Final = machine(
             when="budget_covers",
             do=[send(PWR_READY)],
             to="CONTRACT",
-            req=(_READY_ONCE,),
+            req=(rule.READY_ONCE,),
         ),
         on(
             "TRANSITION",
             local("supply_ready"),
             do=[send(PWR_READY), *_limit],
             to="CONTRACT",
-            req=(_READY_ONCE,),
+            req=(rule.READY_ONCE,),
         ),
         on("TRANSITION", expired("tPwrTransition"), do=_cut_off, to="HARD_RESET"),
         # Budgets and peaks. A module that will not live on what there is is cut off.
@@ -493,22 +366,22 @@ POWER_PHONE: Final = machine(
             expired("tSenderResponse"),
             do=[send(PWR_RESET), *_offer, start("tSenderResponse")],
             to="SOFT_RESET",
-            req=(_OFFER_AGAIN,),
+            req=(rule.OFFER_AGAIN,),
         ),
         on("SOFT_RESET", expired("tSenderResponse"), do=_cut_off, to="HARD_RESET"),
-        on(_HOLDING, _PEAK, when="peak_late", do=[answer(LATE)], req=(_PEAK_LATE,)),
+        on(_HOLDING, _PEAK, when="peak_late", do=[answer(LATE)], req=(rule.PEAK_LATE,)),
         on(_HOLDING, _PEAK, when="!peak_offered", do=[answer(PWR_LIMIT)]),
         on(_HOLDING, _PEAK, when="peak_spared", do=[do("reserve_peak"), answer(OK)]),
         on(_HOLDING, _PEAK, do=[answer(PWR_REJECT)]),
         # Resets and faults.
         on((*_SUPPLIED, "FAULT"), _RESET, when="hard", do=[*_release, start("tPwrHardReset")], to="HARD_RESET"),
-        on(_IDLE, _RESET, do=_offer, req=(_OFFER_AGAIN,)),
-        on("TRANSITION", _RESET, when=("!hard", "no_contract"), do=_undo, to="CAPS_SENT", req=(_OFFER_AGAIN,)),
-        on("TRANSITION", _RESET, do=_undo, to="CONTRACT", req=(_OFFER_AGAIN,)),
+        on(_IDLE, _RESET, do=_offer, req=(rule.OFFER_AGAIN,)),
+        on("TRANSITION", _RESET, when=("!hard", "no_contract"), do=_undo, to="CAPS_SENT", req=(rule.OFFER_AGAIN,)),
+        on("TRANSITION", _RESET, do=_undo, to="CONTRACT", req=(rule.OFFER_AGAIN,)),
         on("HARD_RESET", expired("tPwrHardReset"), do=[do("contacts_off"), start("tPwrDischarge")]),
         on("HARD_RESET", expired("tPwrDischarge"), to="FAULT"),
-        on(_SUPPLIED, local("power_fault"), do=[*_release, send(PWR_FAULT)], to="FAULT", req=(_LATCHED,)),
-        on(_SUPPLIED, _FAULT, when="latched", do=_release, to="FAULT", req=(_LATCHED,)),
+        on(_SUPPLIED, local("power_fault"), do=[*_release, send(PWR_FAULT)], to="FAULT", req=(rule.LATCHED,)),
+        on(_SUPPLIED, _FAULT, when="latched", do=_release, to="FAULT", req=(rule.LATCHED,)),
         *PHONE_ROWS,
     ),
 )

@@ -10,12 +10,13 @@ import hashlib
 from typing import Any, Final
 
 from opalink.spec import limits
-from opalink.spec.descriptor import PROTOCOLS, BitDepth, PowerMode, SpdmAlgorithm
+from opalink.spec.capture import CfaPattern
+from opalink.spec.descriptor import PROTOCOLS, BitDepth, ElementKinds, PowerMode, SpdmAlgorithm
 from opalink.spec.dialect import Choices, Flags
 from opalink.spec.features import FEATURES
 from opalink.spec.lens import ControlId
 from opalink.spec.link import FecMask, GearMask, LaserClass
-from opalink.spec.management import DescriptorObject
+from opalink.spec.management import DescriptorObject, ElementKind
 from opalink.spec.power import PowerClass, ThermalPart
 from opalink.spec.realtime import TimeClass
 
@@ -120,8 +121,37 @@ def conformance(profile: str) -> Entry:
 # ── Records that a feature brings ────────────────────────────────────────────────────────────────────
 
 
-def depths(names: str) -> int:
-    return mask(BitDepth, names)
+def sensor(
+    array: tuple[int, int],
+    pitch: int,
+    cfa: str,
+    depths: str,
+    *,
+    levels: tuple[int, int],
+    gain: tuple[int, int],
+    switch: int = 0,
+    exposure: tuple[int, int],
+    readout: int,
+) -> Entry:
+    """Columns and rows, the pitch in nm, levels of black and of white, gain in 0.01 (with that of the second conversion
+    gain), exposure in ns, rows a second. The active area in um follows from array and pitch."""
+    return "sensor", {
+        "array_width": array[0],
+        "array_height": array[1],
+        "pitch": pitch,
+        "active_width": round(array[0] * pitch / 1000),
+        "active_height": round(array[1] * pitch / 1000),
+        "cfa": number(CfaPattern, cfa),
+        "depths": mask(BitDepth, depths),
+        "black_level": levels[0],
+        "white_level": levels[1],
+        "gain_min": gain[0],
+        "gain_max": gain[1],
+        "gain_switch": switch,
+        "exposure_min": exposure[0],
+        "exposure_max": exposure[1],
+        "readout": readout,
+    }
 
 
 def optics(
@@ -155,6 +185,18 @@ def rings(*turned: tuple[str, int, int, int]) -> Entry:
             {"control": number(ControlId, name), "counts": counts, "travel": travel, "detents": detents}
             for name, counts, travel, detents in turned
         ]
+    }
+
+
+def stack(kind: str, thickness: int, elements: int, sees: str, density: int = 0) -> Entry:
+    """What it is as an element itself, its thickness in um and density in 0.001 OD; how many elements it can see upon
+    itself, and of which kinds."""
+    return "stack", {
+        "kind": number(ElementKind, kind),
+        "thickness": thickness,
+        "density": density,
+        "kinds": mask(ElementKinds, sees),
+        "elements": elements,
     }
 
 

@@ -8,28 +8,25 @@ are those of the latter that the reference module has: together the seven have e
 
 from typing import Final
 
-from opalink.spec.capture import CfaPattern
-from opalink.spec.descriptor import RECORDS, ElementKinds
+from opalink.spec.descriptor import RECORDS
 from opalink.spec.form import Profile
-from opalink.spec.management import ElementKind
 from opalink.spec.profile_records import (
     SECURITY,
     Entry,
     box,
     calibration,
     conformance,
-    depths,
     features,
     geometry,
     identity,
     laser,
-    mask,
-    number,
     occlusion,
     octagon,
     optics,
     power,
     rings,
+    sensor,
+    stack,
     thermal,
     time_class,
     versions,
@@ -62,25 +59,16 @@ FOUR_THIRDS: Final = _profile(
     allows="RESERVE STACK SECURITY FIRMWARE VENDOR",
     also="RESERVE STACK SECURITY FIRMWARE VENDOR",
     records=(
-        (
-            "sensor",
-            {
-                "array_width": 11_552,
-                "array_height": 8664,
-                "pitch": 1498,
-                "active_width": 17_305,
-                "active_height": 12_979,
-                "cfa": number(CfaPattern, "QUAD_RGGB"),
-                "depths": depths("RAW10 RAW12 RAW14"),
-                "black_level": 1024,
-                "white_level": 16_000,
-                "gain_min": 100,
-                "gain_max": 6400,
-                "gain_switch": 400,
-                "exposure_min": 20_000,
-                "exposure_max": 30_000_000_000,
-                "readout": 140_000,
-            },
+        sensor(
+            (11_552, 8664),
+            1498,
+            "QUAD_RGGB",
+            "RAW10 RAW12 RAW14",
+            levels=(1024, 16_000),
+            gain=(100, 6400),
+            switch=400,
+            exposure=(20_000, 30_000_000_000),
+            readout=140_000,
         ),
         optics(
             (17_500, 17_500),
@@ -95,16 +83,7 @@ FOUR_THIRDS: Final = _profile(
             100, (60_000, 60_000, 40_000), centre=(0, -300, 17_400), axis=(40, -25, 9800), pose=(32_767, 52, -31, 8)
         ),
         occlusion({1: octagon(30_000), 2: box(-30_000, -12_000, -8000, 12_000)}),
-        (
-            "stack",
-            {
-                "kind": number(ElementKind, "OTHER"),
-                "thickness": 40_000,
-                "density": 0,
-                "kinds": mask(ElementKinds, "TUBE DENSITY POLARISER COLOUR CLOSE_UP CONVERTER HOOD"),
-                "elements": 4,
-            },
-        ),
+        stack("OTHER", 40_000, 4, "TUBE DENSITY POLARISER COLOUR CLOSE_UP CONVERTER HOOD"),
         calibration("four-thirds", "SHADING DISTORTION CHROMATIC_ABERRATION FOCUS_BREATHING OIS_MATRIX DEFECT_MAP"),
         power("P4", 7200, 200, STANDBY=120, IDLE=400, PREVIEW=1400, VIDEO=3000, STILL=4600, MOTOR=1500),
         thermal(800, 963, (0, 400), SHELL=480, IMAGE_SENSOR=700, PROCESSOR=850, LASER=700, MOTORS=750, CONTACTS=600),
@@ -122,25 +101,15 @@ ULTRAWIDE_PRIME: Final = _profile(
     allows="BUFFER FOCUS_MOTOR IMU PDAF STATISTICS TRIGGER PLAN ROI TEMPERATURE RESERVE STACK SECURITY FIRMWARE VENDOR",
     also="FOCUS_MOTOR STATISTICS ROI TEMPERATURE FIRMWARE",
     records=(
-        (
-            "sensor",
-            {
-                "array_width": 8192,
-                "array_height": 6144,
-                "pitch": 1200,
-                "active_width": 9830,
-                "active_height": 7373,
-                "cfa": number(CfaPattern, "QUAD_GRBG"),
-                "depths": depths("RAW10 RAW12"),
-                "black_level": 256,
-                "white_level": 4095,
-                "gain_min": 100,
-                "gain_max": 3200,
-                "gain_switch": 0,
-                "exposure_min": 15_000,
-                "exposure_max": 4_000_000_000,
-                "readout": 185_000,
-            },
+        sensor(
+            (8192, 6144),
+            1200,
+            "QUAD_GRBG",
+            "RAW10 RAW12",
+            levels=(256, 4095),
+            gain=(100, 3200),
+            exposure=(15_000, 4_000_000_000),
+            readout=185_000,
         ),
         # f/2.2, 14 mm equivalent.
         optics((3980, 3980), (582, 582), (0, 10_000), image_circle=12_600, pupils=((0, 6100, 9400),)),
@@ -166,16 +135,7 @@ MACRO_TUBE: Final = _profile(
     records=(
         geometry(24, (60_000, 60_000, 12_000), centre=(0, 0, 6000)),
         occlusion({1: octagon(30_000)}),
-        (
-            "stack",
-            {
-                "kind": number(ElementKind, "TUBE"),
-                "thickness": 12_000,
-                "density": 0,
-                "kinds": mask(ElementKinds, "TUBE DENSITY POLARISER COLOUR CLOSE_UP"),
-                "elements": 1,
-            },
-        ),
+        stack("TUBE", 12_000, 1, "TUBE DENSITY POLARISER COLOUR CLOSE_UP"),
         power("P0", 40, 5, IDLE=15),
     ),
 )
@@ -192,16 +152,7 @@ VARIABLE_ND: Final = _profile(
         ("nd", {"density_min": 301, "density_max": 1806, "steps": 0, "settle": 600}),
         geometry(58, (62_000, 62_000, 11_000), centre=(0, -1200, 5400)),
         occlusion({1: octagon(31_000)}),
-        (
-            "stack",
-            {
-                "kind": number(ElementKind, "DENSITY"),
-                "thickness": 11_000,
-                "density": 301,
-                "kinds": mask(ElementKinds, "TUBE POLARISER COLOUR HOOD"),
-                "elements": 2,
-            },
-        ),
+        stack("DENSITY", 11_000, 2, "TUBE POLARISER COLOUR HOOD", density=301),
         power("P1", 1400, 40, IDLE=30, MOTOR=900),
     ),
 )
@@ -226,16 +177,7 @@ LENS_ADAPTER: Final = _profile(
         rings(("FOCUS_RING", 2048, 90, 0), ("APERTURE_RING", 720, 120, 48)),
         geometry(66, (62_000, 62_000, 22_000), centre=(0, 0, 10_800)),
         occlusion({1: octagon(31_000), 2: octagon(31_000)}),
-        (
-            "stack",
-            {
-                "kind": number(ElementKind, "ADAPTER"),
-                "thickness": 22_000,
-                "density": 0,
-                "kinds": mask(ElementKinds, "TUBE CONVERTER"),
-                "elements": 1,
-            },
-        ),
+        stack("ADAPTER", 22_000, 1, "TUBE CONVERTER"),
         calibration("lens-adapter", "SHADING DISTORTION"),
         power("P0", 300, 10, IDLE=60),
     ),
@@ -252,25 +194,15 @@ ZOOM_FLASH: Final = _profile(
     allows="BUFFER APERTURE_MOTOR OIS IMU PDAF STATISTICS TRIGGER PLAN ROI TEMPERATURE STACK SECURITY FIRMWARE VENDOR",
     also="APERTURE_MOTOR OIS STATISTICS TRIGGER TEMPERATURE FIRMWARE",
     records=(
-        (
-            "sensor",
-            {
-                "array_width": 4032,
-                "array_height": 3024,
-                "pitch": 1550,
-                "active_width": 6250,
-                "active_height": 4687,
-                "cfa": number(CfaPattern, "GRBG"),
-                "depths": depths("RAW10 RAW12"),
-                "black_level": 256,
-                "white_level": 4095,
-                "gain_min": 100,
-                "gain_max": 3200,
-                "gain_switch": 0,
-                "exposure_min": 30_000,
-                "exposure_max": 2_000_000_000,
-                "readout": 91_000,
-            },
+        sensor(
+            (4032, 3024),
+            1550,
+            "GRBG",
+            "RAW10 RAW12",
+            levels=(256, 4095),
+            gain=(100, 3200),
+            exposure=(30_000, 2_000_000_000),
+            readout=91_000,
         ),
         optics(
             (4450, 44_500),
@@ -300,25 +232,16 @@ STANDALONE: Final = _profile(
     "STACK SECURITY FIRMWARE VENDOR",
     also="APERTURE_MOTOR ZOOM_MOTOR OIS IMU STATISTICS ROI TEMPERATURE SECURITY FIRMWARE",
     records=(
-        (
-            "sensor",
-            {
-                "array_width": 5472,
-                "array_height": 3648,
-                "pitch": 2400,
-                "active_width": 13_133,
-                "active_height": 8755,
-                "cfa": number(CfaPattern, "RGGB"),
-                "depths": depths("RAW12 RAW14"),
-                "black_level": 800,
-                "white_level": 15_800,
-                "gain_min": 100,
-                "gain_max": 12_800,
-                "gain_switch": 640,
-                "exposure_min": 31_250,
-                "exposure_max": 30_000_000_000,
-                "readout": 72_000,
-            },
+        sensor(
+            (5472, 3648),
+            2400,
+            "RGGB",
+            "RAW12 RAW14",
+            levels=(800, 15_800),
+            gain=(100, 12_800),
+            switch=640,
+            exposure=(31_250, 30_000_000_000),
+            readout=72_000,
         ),
         optics(
             (10_400, 37_100),
@@ -332,15 +255,24 @@ STANDALONE: Final = _profile(
         occlusion({1: octagon(31_250), 2: octagon(31_250)}),
         calibration("standalone", "SHADING DISTORTION CHROMATIC_ABERRATION OIS_MATRIX DEFECT_MAP"),
         power(
-            "P2", 2900, 500, battery=8640,
-            STANDBY=100, IDLE=310, PREVIEW=1500, VIDEO=2700, STILL=2800, MOTOR=1100, CHARGING=2500,
+            "P2",
+            2900,
+            500,
+            battery=8640,
+            STANDBY=100,
+            IDLE=310,
+            PREVIEW=1500,
+            VIDEO=2700,
+            STILL=2800,
+            MOTOR=1100,
+            CHARGING=2500,
         ),
         thermal(1430, 720, (0, 400), SHELL=480, IMAGE_SENSOR=700, BATTERY=600),
         laser("G2 G3 G4"),
         time_class("T1", 2000),
         SECURITY,
     ),
-)  # fmt: skip
+)
 
 PROFILES: Final = (
     FOUR_THIRDS,

@@ -39,7 +39,7 @@ from opalink.spec.model_link import TRAINING
 from opalink.spec.model_power import POWER, POWER_SIDEBAND
 from opalink.spec.model_security import AUTH, FIRMWARE
 
-# ── The models ────────────────────────────────────────────────────────────────────────────────────
+# ── The models ───────────────────────────────────────────────────────────────────────────────────────
 
 MODELS: Final = (
     ATTACH,

@@ -1,6 +1,6 @@
 """The machines of security: how a module proves itself, how its firmware is replaced, and the phone's side of both.
 
-Plan: shared words · authentication · update.
+Plan: authentication · update.
 """
 
 from typing import Final
@@ -42,11 +42,7 @@ from opalink.spec.security import FW_BEGIN, FW_CONTROL, FW_PULL, FW_STATUS, SPDM
 
 _PHONE, _MODULE = Role.PHONE, Role.MODULE
 
-_LINES = terms(power_off="The contacts have opened or carry no power.")
-_SESSION = terms(
-    session_open="A session has begun or was resumed.",
-    session_closed="The session has ended and cannot be resumed.",
-)
+_LINES = terms("power_off")
 
 # ── Authentication ───────────────────────────────────────────────────────────────────────────────────
 # What the module has shown moves with SPDM; what the phone concludes from it moves with TRUST_POLICY alone, so that
@@ -79,7 +75,7 @@ AUTH_MODULE: Final = machine(
     ),
     states=_SHOWN + _CONCLUDED,
     lines=_LINES,
-    locals=(*_SESSION, *terms(trust_expired="The time in `expires` of the policy has passed.")),
+    locals=terms("session_open", "session_closed", trust_expired="The time in `expires` of the policy has passed."),
     guards=terms(
         plain_spdm="The first byte is an SPDM 1.x version, 0x10 to 0x1F.",
         asks_version="The message is GET_VERSION (0x84).",
@@ -131,12 +127,11 @@ AUTH_PHONE: Final = machine(
     choices=(at_most_one("proof_bad", "proof_measured", "proof_genuine", "put_off"),),
     states=(_SHOWN[0], state("ASKING", "An SPDM request is open."), *_CONCLUDED),
     lines=_LINES,
-    locals=(
-        *_SESSION,
-        *terms(
-            auth_finished="The phone has come to a conclusion, or the module offers none.",
-            wait_over="The time that the module has asked for has passed.",
-        ),
+    locals=terms(
+        "session_open",
+        "session_closed",
+        "auth_finished",
+        wait_over="The time that the module has asked for has passed.",
     ),
     guards=terms(
         offers_spdm="The module has the feature SECURITY.",
@@ -199,15 +194,14 @@ FIRMWARE_MODULE: Final = machine(
         state("ACTIVATE_PENDING", "The image runs from the next detach or start on."),
     ),
     lines=_LINES,
-    locals=(
-        *_SESSION,
-        *terms(
-            session_resumed="A session that a lost link interrupted goes on.",
-            reboot="This side starts anew, as after a loss of power.",
-            image_good="Digest and signature are as they must be.",
-            image_bad="Digest or signature is wrong, or the image says of itself that it is the wrong one or too old.",
-            image_written="The image is in its slot.",
-        ),
+    locals=terms(
+        "session_open",
+        "session_closed",
+        "session_resumed",
+        "reboot",
+        image_good="Digest and signature are as they must be.",
+        image_bad="Digest or signature is wrong, or the image says of itself that it is the wrong one or too old.",
+        image_written="The image is in its slot.",
     ),
     guards=terms(
         component_known="The module has this component.",
@@ -318,13 +312,7 @@ FIRMWARE_PHONE: Final = machine(
         state("ACTIVATING", "FW_CONTROL is open."),
     ),
     lines=_LINES,
-    locals=(
-        *_SESSION[1:],
-        *terms(
-            update_wanted="The user has agreed to an update.",
-            auth_finished="The phone has come to a conclusion, or the module offers no proof.",
-        ),
-    ),
+    locals=terms("session_closed", "auth_finished", update_wanted="The user has agreed to an update."),
     guards=terms(
         auth_done="`auth_finished` has come since the last HELLO.",
         within_image="The bytes asked for are within the image.",

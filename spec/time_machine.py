@@ -1,6 +1,6 @@
 """The machines of time: what a module's time rests on, and what a phone makes of that.
 
-Plan: shared words · the module · the phone.
+Plan: words of both machines · the module · the phone.
 
 The states are those that TIME_STATUS reports, in the same order. The module asks, the phone answers from its clock and
 keeps nothing of the exchange; what the phone keeps is what the module says of itself, since only a module that knows
@@ -29,14 +29,13 @@ from opalink.spec.machine import (
 )
 from opalink.spec.realtime import TIME_STATUS, TIME_SYNC, TRIGGER_AT, TRIGGER_FIRED, TimeState
 
-# ── Shared words ─────────────────────────────────────────────────────────────────────────────────────
+# ── Words of both machines ───────────────────────────────────────────────────────────────────────────
 
 _STATES = tuple(state(m.name, m.doc) for m in TimeState.members)
 _ALL: Final = tuple(s.name for s in _STATES)
 _SOUGHT: Final = _ALL[1:]
 _KNOWN: Final = ("LOCKED", "HOLDOVER")
-_LINES = terms(power_off="The contacts have opened or carry no power.")
-_CLOSED = terms(session_closed="The session has ended and cannot be resumed.")
+_LINES = terms("power_off")
 
 # ── The module ───────────────────────────────────────────────────────────────────────────────────────
 
@@ -54,16 +53,14 @@ TIME_MODULE: Final = machine(
     needs=("TIME",),
     states=_STATES,
     lines=_LINES,
-    locals=(
-        *_CLOSED,
-        *terms(
-            session_open="A session has begun, or was resumed.",
-            reboot="This side starts anew, as after a loss of power.",
-            silent="No exchange has been good for 1 s.",
-            too_old="No exchange has been good for 10 s.",
-            class_fell="`bound` has grown beyond what the class reported last allows.",
-            time_lost="What the module took for the time is known to be wrong.",
-        ),
+    locals=terms(
+        "session_closed",
+        "session_open",
+        "reboot",
+        silent="No exchange has been good for 1 s.",
+        too_old="No exchange has been good for 10 s.",
+        class_fell="`bound` has grown beyond what the class reported last allows.",
+        time_lost="What the module took for the time is known to be wrong.",
     ),
     guards=terms(
         exchange_open="A TIME_SYNC waits for its response.",
@@ -124,7 +121,7 @@ TIME_PHONE: Final = machine(
     needs=("TIME",),
     states=_STATES,
     lines=_LINES,
-    locals=(*_CLOSED, *terms(want_trigger="Something is to happen at a moment of link time.")),
+    locals=terms("session_closed", want_trigger="Something is to happen at a moment of link time."),
     choices=(at_most_one(*(f"says_{s.lower()}" for s in _ALL)),),
     guards=terms(**{f"says_{s.lower()}": f"`state` is {s}." for s in _ALL}),
     effects=terms(

@@ -13,6 +13,8 @@ from opalink.spec import limits
 from opalink.spec.dialect import Group, bits, body, enum, envelope, f, rsvd, u8, u16, u32, u64
 from opalink.spec.form import Crc, Kind, Testability
 
+# ── CRCs ─────────────────────────────────────────────────────────────────────────────────────────────
+
 CRC32C: Final = Crc(
     "crc32c", 32, 0x1EDC6F41, 0xFFFFFFFF, True, True, 0xFFFFFFFF, 0xE3069283,
     "Castagnoli's CRC-32, as in iSCSI (RFC 3720, B.4).",

@@ -6,18 +6,13 @@ Plan: the declaration · the copy · the parts.
 """
 
 import json
-import os
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from opalink.protocol.ir.load import catalogue
-
-ROOT = Path(__file__).resolve().parent.parent
+from tests.checkout import ROOT, declared, opalink, run
 
 # ── The declaration ──────────────────────────────────────────────────────────────────────────────────
 
@@ -41,42 +36,16 @@ CHAPTER = "lens"
 
 # ── The copy ─────────────────────────────────────────────────────────────────────────────────────────
 
-FOLDERS = ("spec", "protocol", "conformance", "fuzz", "docs")
 
-
-def run(checkout: Path, *args: str) -> str:
-    """What Python prints in the copy, where it finds the copy's packages before any that are installed."""
-    environment = os.environ | {"PYTHONPATH": str(checkout)}
-    command = [sys.executable, *args]
-    done = subprocess.run(command, cwd=checkout, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
-def opalink(checkout: Path, *args: str) -> str:
-    return run(checkout, "-m", "opalink", *args)
-
-
-def sources(checkout: Path) -> dict[Path, bytes]:
-    """Every module that is not generated."""
-    found = (p for name in FOLDERS for p in (checkout / name).rglob("*.py"))
-    return {p: p.read_bytes() for p in found if "packets" not in p.parts}
+def declare(spec: Path) -> None:
+    chapter = spec / f"{CHAPTER}.py"
+    chapter.write_text(chapter.read_text() + DECLARATION)
 
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy in which the packet is declared, and everything derived from it."""
-    copy = tmp_path_factory.mktemp("checkout")
-    without = shutil.ignore_patterns("__pycache__")
-    for name in FOLDERS:
-        shutil.copytree(ROOT / name, copy / name, ignore=without)
-    shutil.copytree(ROOT / "opalink", copy / "opalink", symlinks=True, ignore=without)
-    chapter = copy / "spec" / f"{CHAPTER}.py"
-    chapter.write_text(chapter.read_text() + DECLARATION)
-    before = sources(copy)
-    assert f"wrote {copy}" in opalink(copy, "generate", "all")
-    assert sources(copy) == before  # nothing had to be edited, nor was
-    return copy
+    return declared(tmp_path_factory.mktemp("checkout"), declare)
 
 
 # ── The parts ────────────────────────────────────────────────────────────────────────────────────────

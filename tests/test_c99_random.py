@@ -69,8 +69,9 @@ MUTANTS: dict[str, tuple[str, Replacement]] = {
     "CRC not over the header": (r"(OPAL_CRC\w+\()p, (\d+)u \+", r"\1p + 1, \2u - 1 +"),
     "CRC, not asked": (r"if \(!framed \|\| damaged\)", "if (!framed)"),
     "left over called short": (r"OPAL_LONG, p \+ check", "OPAL_SHORT, p + check"),
-    "any count, written": (r"n > UINT32_C\(\d+\)(?=\) \{\n {8}return opal_found\(e, OPAL_CAP)", "n > 70000"),
-    "any number, written": (r"if \(v->[^{]*(?=\{\n {8}return opal_found\(e, OPAL_RANGE)", "if (false) "),
+    "any count, written": (r"n > UINT32_C\(\d+\)(?=\) \{\n {8}\(void\)opal_found\(e, OPAL_CAP)", "n > 70000"),
+    "any number, written": (r"if \(v->[^{]*(?=\{\n {8}\(void\)opal_found\(e, OPAL_RANGE)", "if (false) "),
+    "number of a row, written": (r"opal_inside\(e, (\w+), i\)", r"opal_inside(e, \1, i + 1)"),
     "events as requests": (r"\? 0u : 3u", "? 0u : 0u"),
     "raw data with what is before it": (r"(\.at = p) \+ \d+;", r"\1;"),
 }

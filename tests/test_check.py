@@ -269,6 +269,7 @@ CASES: list[tuple[str, Change]] = [
         new(statuses=Status("LONELY", 0xE0, (Scope.RESPONSE,), "Nobody answers it.")),
         altered("packets", "PWR_READY", statuses=("LONELY",)),
     )),
+    ("M17", frame(locals=lambda old: (structs.replace(old[0], doc="It is over."), *old[1:]))),
 ]  # fmt: skip
 
 

@@ -3,11 +3,13 @@
 Plan: refusals · the header.
 """
 
+import re
+
 from opalink.conformance.generated import generated
 from opalink.conformance.purposes import Class, Exchange
 from opalink.conformance.scenarios import scenarios
 from opalink.protocol.ir.load import catalogue
-from opalink.spec.form import Form, Role
+from opalink.spec.form import MS, Form, Role
 
 PURPOSES = (*scenarios(Role.MODULE), *generated(Role.MODULE))
 PERMISSIVE = {"R-WIRE-020", "R-WIRE-022"}  # they forbid some answers and demand none
@@ -41,3 +43,15 @@ def test_every_timed_test_cites_a_requirement_that_names_its_timer() -> None:
         assert about, timer
         texts = [catalogue().requirement[r].text for p in about for r in p.requirements]
         assert any(timer in text for text in texts), timer
+
+
+def test_a_limit_that_no_host_can_measure_is_judged_in_virtual_time_alone() -> None:
+    """A scheduler and an interpreter may take a millisecond at any time, and so may the bench's own FLIT layer."""
+    short = {t.name for t in catalogue().timers if (t.max or MS) < MS}
+    assert "tFlitAck" in short
+    timed = [
+        p for p in scenarios(Role.MODULE) if p.class_ is Class.TI and short & {*re.findall(r"\bt[A-Z]\w+", p.sentence)}
+    ]
+    exact = [p for p in PURPOSES if p.class_ is Class.TI and "R-FLT-018" in p.requirements]
+    assert exact
+    assert [p.id for p in (*timed, *exact) if not p.virtual] == []

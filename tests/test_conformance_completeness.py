@@ -3,23 +3,30 @@
 A table says of each by what it is tried. What is in neither column makes a test fail, and so does a name that is no
 longer there.
 
-Plan: states · timers · limits · statuses.
+Plan: states · timers · limits · statuses · reasons.
 """
 
 from collections.abc import Iterator
 from functools import cache
 
+import pytest
+
 from opalink.conformance import Campaign, Options, Plan, certify
+from opalink.conformance.coverage import REASONS, binds
 from opalink.conformance.generated import Suite
 from opalink.conformance.matrix import BRIEF, GATEWAY, NEEDS, STATES, UNREACHED, Matrix, reachable
+from opalink.conformance.purposes import PLANES, unmet
 from opalink.conformance.results import Actor
 from opalink.conformance.selection import purposes
+from opalink.conformance.witnesses_timers import EDGES
+from opalink.conformance.zoo import members
 from opalink.protocol import codec
 from opalink.protocol.codec import DecodeError, Status
+from opalink.protocol.engine.module import features_of
 from opalink.protocol.ir import model as ir
 from opalink.protocol.ir.load import catalogue
 from opalink.protocol.packets import CounterId, CountersGetResponse, PowerFaultKind, PwrFault
-from opalink.spec.form import Form, Role, TimerKind
+from opalink.spec.form import Form, Level, Role, TimerKind
 
 ALL = {p.id: p for p in purposes(Role.MODULE)}
 SUITE = Suite(catalogue(), Role.MODULE)
@@ -108,6 +115,22 @@ def test_every_timer_of_a_module_is_tried_or_has_a_reason() -> None:
             assert f"MOD/{name}" in ALL, timer
 
 
+def test_either_edge_of_a_timer_has_its_purpose_and_an_implementation_beyond_it() -> None:
+    """That each of these is failed, and charged as its edge says, the zoo shows."""
+    zoo = members()
+    for timer in (catalogue().timer[name] for name in TIMERS):
+        if timer.kind is not TimerKind.DEADLINE:
+            continue
+        for declared, edge, side in zip((timer.min, timer.max), EDGES[timer.name], ("Early", "Late"), strict=True):
+            assert (declared is None) is (edge is None), timer.name
+            if edge is not None:
+                member = zoo[f"{side}{timer.name[1:]}"]
+                assert member.selection == f"MOD/{edge.purpose}", timer.name
+                assert edge.purpose in TIMERS[timer.name].split(), timer.name
+                assert edge.requirement in ALL[member.selection].requirements, timer.name
+    assert {name for name in EDGES if catalogue().timer[name].kind is not TimerKind.DEADLINE} == set()
+
+
 # ── Limits ───────────────────────────────────────────────────────────────────────────────────────────
 
 LIMITS = {
@@ -135,6 +158,8 @@ LIMIT_REASONS = {
     "replay_max": "As replay_min.",
     "train_attempts": "On the packet plane the bench trains in the module's stead.",
     "nak_rounds": "The phone's.",
+    "first_frame_cold": "Of phone and module together: tFirstFrameCold is the module's share.",
+    "first_frame_warm": "As first_frame_cold.",
     "resend_percent": "The phone's.",
 }
 
@@ -218,3 +243,23 @@ def test_every_status_is_provoked_in_its_scope_or_has_a_reason() -> None:
         seen.update(_seen(made))
     missing = {s.name for s in catalogue().statuses if s.value not in seen}
     assert missing == STATUS_REASONS.keys()
+
+
+# ── Reasons ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("plane", PLANES)
+@pytest.mark.parametrize("profile", catalogue().profile)
+def test_no_more_than_one_obligation_in_twenty_rests_on_a_reason(profile: str, plane: str) -> None:
+    features = features_of(catalogue().profile[profile])
+    bound = [r for r in catalogue().requirements if binds(catalogue(), r, Role.MODULE, features, plane)]
+    musts = [r.id for r in bound if r.level is Level.MUST]
+    cited = {i for p in ALL.values() for i in p.requirements if unmet(p.needs, features) is None and plane in p.planes}
+    reasoned = [r.id for r in bound if r.level is Level.MUST and (r.reason or r.id in REASONS) and r.id not in cited]
+    assert len(musts) > 200
+    assert len(reasoned) * 20 <= len(musts), reasoned
+
+
+def test_a_reason_is_about_a_requirement_and_a_sentence() -> None:
+    assert set(REASONS) <= set(catalogue().requirement)
+    assert [text for text in REASONS.values() if not text.endswith(".")] == []

@@ -262,7 +262,7 @@ def test_every_word_of_the_modules_parts_is_one_of_their_machines() -> None:
     module = Module("standalone")
     machines = {m.name: m for m in catalogue().machines if m.role is Role.MODULE}
     idle = {}
-    for part in module.obeying:
+    for part in module.all_parts:
         known = words(machines[part.machine]) if part.machine else set()
         if surplus := provided(part) - known:
             idle[type(part).__name__] = sorted(surplus)

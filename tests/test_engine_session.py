@@ -285,6 +285,7 @@ def test_a_reset_counts_a_new_epoch() -> None:
     phone.ready()
     epoch = phone.module.counters.epoch
     phone.ask(Reset(level=ResetLevel.MODULE))
+    phone.run(1)
     assert phone.module.counters.epoch == epoch + 1
 
 

@@ -14,12 +14,12 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from opalink.protocol import codec
 from opalink.protocol.codec import Packet, PacketType, Status
+from opalink.protocol.engine.image import image_digest
 from opalink.protocol.engine.meeting import Meeting
 from opalink.protocol.engine.module import Module
 from opalink.protocol.engine.module.firmware import Firmware as ModuleFirmware
 from opalink.protocol.engine.module.firmware import Installed, make_image
 from opalink.protocol.engine.module.security import FIRMWARE
-from opalink.protocol.engine.module.tester import image_digest
 from opalink.protocol.engine.phone import Phone
 from opalink.protocol.engine.phone.firmware import Firmware, Image
 from opalink.protocol.packets import (

@@ -15,11 +15,13 @@ from click.testing import CliRunner, Result
 from junitparser import JUnitXml
 
 from opalink.fuzz import report, reproducer
-from opalink.fuzz.case import Case, Reach, Send, parse, text
+from opalink.fuzz.case import Case, parse, text
 from opalink.fuzz.commands import fuzz
+from opalink.fuzz.faults import AnyFocusMode, Drifts
+from opalink.fuzz.findings import Finding, Played
 from opalink.fuzz.guide import CASES, Campaign, Corpus, Found, Fuzzer, Limits
-from opalink.fuzz.planted import AnyFocusMode, Drifts
-from opalink.fuzz.player import Finding, Played, Player
+from opalink.fuzz.player import Player
+from opalink.fuzz.steps import Reach, Send
 from opalink.fuzz.triage import Confirmed, triage
 from opalink.protocol.capture import pcapng
 from opalink.spec.form import Form

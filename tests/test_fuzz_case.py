@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from opalink.fuzz.case import RESOURCES, Case, CaseError, Delay, Reach, Send, packet_bytes, parse, text
+from opalink.fuzz.case import Case, parse, text
 from opalink.fuzz.mutator import Mutator
+from opalink.fuzz.packets import packet_bytes
+from opalink.fuzz.steps import RESOURCES, CaseError, Delay, Reach, Send
 from opalink.protocol import codec, strategies
 from opalink.protocol.ir.load import catalogue
 from opalink.spec.form import Form

@@ -9,10 +9,11 @@ import pytest
 from msgspec import structs
 
 from opalink.fuzz import planted
-from opalink.fuzz.case import Again, Case, Raw, Send, parse
+from opalink.fuzz.case import Case, parse
+from opalink.fuzz.faults import FAULTS, Fault
 from opalink.fuzz.guide import Fuzzer, Limits
-from opalink.fuzz.planted import FAULTS, Fault
 from opalink.fuzz.player import Player
+from opalink.fuzz.steps import Again, Raw, Send
 from opalink.fuzz.triage import class_of, minimised
 from opalink.protocol.ir.load import catalogue
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from opalink.protocol.channel import Level, optics, parse
+from opalink.protocol.channel import Channel, Level, optics, parse
 from opalink.protocol.channel.events import Direction
 from opalink.protocol.channel.fec import corrected, flit_loss
 from opalink.protocol.codec import Packet, decode, decode_flit
@@ -24,7 +24,6 @@ from opalink.protocol.engine.gears import (
     error_ratio,
     in_gear,
     neighbours,
-    quality,
     upto,
 )
 from opalink.protocol.engine.machine import Cause
@@ -86,7 +85,7 @@ def steady(ber: float) -> Errors:
 
 @given(ber=st.floats(1e-15, 0.49))
 def test_the_quality_of_a_signal_is_that_of_its_errors(ber: float) -> None:
-    assert erfc(quality(ber) / sqrt(2)) / 2 == pytest.approx(ber, rel=1e-6)
+    assert erfc(optics.quality(ber) / sqrt(2)) / 2 == pytest.approx(ber, rel=1e-6)
 
 
 @given(power=st.floats(-20, -14), gears=st.tuples(*[st.sampled_from(sorted(BAUD))] * 2))
@@ -96,6 +95,20 @@ def test_errors_in_another_gear_are_foreseen_as_the_optics_have_them(
     here, there = (optics.error_ratio(power, BAUD[g]) for g in gears)
     if here > 1e-15:
         assert in_gear(here, *gears) == pytest.approx(there, rel=1e-3, abs=1e-30)
+
+
+@given(ber=st.floats(1e-6, 0.01), gear=st.sampled_from(sorted(BAUD)))
+def test_the_noise_of_a_scenario_costs_what_its_q_factor_does_at_the_rate_of_the_gear(
+    ber: float, gear: LaserGear
+) -> None:
+    noise = f'[[event]]\nkind = "noise"\nat_ms = 0\nfor_ms = 9\nber = {ber!r}'
+    noisy, quiet = (Channel(parse(f'title = "t"\n{event}', "test")) for event in (noise, ""))
+    assert noisy.light("down", 0).ber == pytest.approx(ber, rel=1e-6)
+    for channel in (noisy, quiet):
+        channel.retune("down", BAUD[gear])
+    q = optics.quality(ber) * sqrt(BAUD[LaserGear.G4] / BAUD[gear])
+    found = noisy.light("down", 0).ber - quiet.light("down", 0).ber
+    assert found == pytest.approx(erfc(q / sqrt(2)) / 2, rel=1e-3, abs=1e-25)
 
 
 @given(ber=st.floats(1e-9, 3e-4), codewords=st.floats(1e4, 1e7))
@@ -287,6 +300,13 @@ def test_a_module_that_lacks_a_gear_is_not_asked_for_it() -> None:
     most = int(module.identity.records["link"].gears_down).bit_length() - 1
     link = Faded(module=module, setup=f'gear_down = "G{most}"').watched(1800)
     assert not link.asked()
+
+
+def test_noise_that_a_lower_gear_averages_out_costs_one_gear_and_no_more() -> None:
+    noise = 'kind = "noise"\nat_ms = 300\nfor_ms = 900\nber = 6e-4'
+    faded = Faded(noise).watched(1200)
+    assert faded.gears == [LaserGear.G3]
+    assert not any(frame.missing for frame in faded.got)
 
 
 def test_a_new_contact_begins_in_the_first_gear_again() -> None:

@@ -27,14 +27,16 @@ ROOT = Path(__file__).resolve().parent.parent
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 PROJECT = PYPROJECT["project"]
 SETUPTOOLS = PYPROJECT["tool"]["setuptools"]
+COMPILED = (".so", ".pyd")
 FOLDERS: dict[str, str] = SETUPTOOLS["package-dir"]
 
 
 def sources() -> Iterator[tuple[Path, str]]:
-    """Every file of the packages, with the place in the wheel where it belongs. Links are not followed."""
+    """Every file of the packages, with the place in the wheel where it belongs. Links are not followed, and what was
+    compiled is no source."""
     for package, folder in FOLDERS.items():
         for path in (ROOT / folder).rglob("*"):
-            if path.is_file() and "__pycache__" not in path.parts:
+            if path.is_file() and "__pycache__" not in path.parts and path.suffix not in COMPILED:
                 yield path, f"{package.replace('.', '/')}/{path.relative_to(ROOT / folder).as_posix()}"
 
 
@@ -75,7 +77,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ZipFile]:
     copy = folder / "checkout"
     copy.mkdir()
     for name in FOLDERS.values():
-        shutil.copytree(ROOT / name, copy / name, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(ROOT / name, copy / name, symlinks=True, ignore=shutil.ignore_patterns("__pycache__", "*.so"))
     for path in [ROOT / "pyproject.toml", ROOT / PROJECT["readme"], *ROOT.glob("LICENSE*")]:
         shutil.copy(path, copy)
     build = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder / "dist"), str(copy)]
@@ -87,7 +89,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ZipFile]:
 
 
 def test_the_wheel_holds_what_the_checkout_holds(wheel: ZipFile) -> None:
-    in_wheel = {name: wheel.read(name) for name in wheel.namelist() if ".dist-info/" not in name}
+    names = [n for n in wheel.namelist() if ".dist-info/" not in n and Path(n).suffix not in COMPILED]
+    in_wheel = {name: wheel.read(name) for name in names}
     in_checkout = {place: path.read_bytes() for path, place in sources()}
     assert sorted(in_wheel) == sorted(in_checkout)
     assert [name for name, content in in_wheel.items() if content != in_checkout[name]] == []

@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 from msgspec import structs
 
 from opalink.__main__ import cli
+from opalink.protocol import codec
 from opalink.protocol.channel import Scenario, bundled, load, parse
 from opalink.protocol.engine.meeting import Meeting
 from opalink.protocol.engine.module import Module
@@ -22,7 +23,7 @@ from opalink.protocol.engine.phone.frames import Frames as FramesOfPhone
 from opalink.protocol.engine.phone.frames import OneFrame
 from opalink.protocol.engine.phone.reader import Reader
 from opalink.protocol.engine.phone.source import Source
-from opalink.protocol.packets import PacketType
+from opalink.protocol.packets import Lane, PacketType, PowerResetLevel, PwrReset
 from opalink.protocol.rehearsal import Grain, Outcome, rehearse
 from opalink.protocol.rehearsed import HEAD, cells, complaints, row
 from opalink.spec.form import MS, SECOND
@@ -114,12 +115,23 @@ def test_what_is_expected_and_does_not_come_is_said(expect: str, what: str) -> N
     assert any(what in found for found in outcome.broken), outcome.broken
 
 
-def test_a_phone_that_never_meets_a_module_again_is_found_stuck(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A knock while the supply is being set ends in a hard power reset, after which the module sits there as before."""
-    scenario = structs.replace(load("knock-still"), shifts_ms=(180.0,))
-    assert not only(scenario).broken
+def after_a_hard_reset() -> str:
+    """Where the phone is a second after a module, whose supply it cut, sits there as before."""
+    meeting = Meeting(Phone(), Module("four-thirds"))
+    meeting.put_on()
+    assert meeting.run_until(lambda: meeting.phone.reader.complete, SECOND)
+    hard = codec.encode(codec.event(PwrReset(level=PowerResetLevel.HARD, off_time=100)))
+    meeting.phone.receive(Lane.SIDEBAND, hard, meeting.now)
+    meeting.run(meeting.now + 50 * MS)
+    assert meeting.phone.runs["ATTACH"].state == "DETACHED"
+    meeting.run(meeting.now + SECOND)
+    return meeting.phone.runs["ATTACH"].state
+
+
+def test_a_module_that_sits_there_after_a_hard_reset_is_met_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert after_a_hard_reset() == "READY_FULL"
     monkeypatch.setattr(Source, "_seated_still", lambda *_: None)
-    assert any("the phone is in ATTACH DETACHED" in what for what in only(scenario).broken)
+    assert after_a_hard_reset() == "DETACHED"
 
 
 def test_blocks_of_a_module_before_its_restart_are_not_mixed_with_those_after_it(

@@ -16,12 +16,12 @@ from msgspec import structs
 
 from opalink.protocol import codec
 from opalink.protocol.codec import DecodeError, Packet, PacketType, Status
+from opalink.protocol.engine.image import image_digest
 from opalink.protocol.engine.machine import Cause
 from opalink.protocol.engine.meeting import Meeting, Wire
 from opalink.protocol.engine.module import Module
 from opalink.protocol.engine.module.security import FIRMWARE, Security
 from opalink.protocol.engine.module.supply import Supply
-from opalink.protocol.engine.module.tester import image_digest
 from opalink.protocol.engine.phone import Phone
 from opalink.protocol.packets import (
     Beacon,

@@ -1,6 +1,7 @@
 """Power the other way: a module with a battery supplies the phone, and the phone takes it back; whatever comes between.
 
-Plan: two sides whose packets may be lost · the way there and back · refusals · removal · loss · whatever happens.
+Plan: two sides whose packets may be lost · the contract without light · the way there and back · refusals · removal ·
+loss · whatever happens.
 """
 
 from collections.abc import Callable
@@ -99,6 +100,39 @@ def ask_of_phone(pair: Pair, direction: PowerDirection, voltage: int = 5000, cur
     pair.hear(request(PwrRoleSwap(direction=direction, voltage=voltage, current=current), 999))
     answers = [p for _, p in pair.of(PacketType.PWR_ROLE_SWAP, Role.PHONE) if p.rsp]
     return answers[-1]
+
+
+# ── The contract without light ───────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("dark", [60, 200, 1500])
+def test_a_lapse_of_light_while_the_supply_changes_costs_neither_power_nor_session(dark: int) -> None:
+    pair = Pair("four-thirds")
+    pair.put_on()
+    pair.until("TRANSITION", "TRANSITION")
+    session = pair.phone.contact.session
+    pair.wire.dark = True
+    pair.run(pair.now + dark * MS)
+    assert pair.power == ("CONTRACT", "CONTRACT")
+    assert not pair.of(PacketType.PWR_RESET, Role.MODULE)
+    pair.wire.dark = False
+    assert pair.run_until(lambda: pair.phone.runs["ATTACH"].state == "READY_FULL", pair.now + SECOND)
+    assert pair.phone.contact.session == session != 0
+
+
+def test_a_budget_that_falls_in_the_dark_is_obeyed() -> None:
+    pair = contract("four-thirds")
+    session = pair.phone.contact.session
+    pair.wire.dark = True
+    pair.run(pair.now + 100 * MS)
+    assert pair.near.runs["ATTACH"].state == "LINK_LOST"
+    pair.phone.supply.budget(2000)
+    pair.phone.settle()
+    pair.run(pair.now + 300 * MS)
+    assert pair.power == ("LIMITED", "LIMITED")
+    assert pair.near.supply.available <= 2000
+    assert not [*pair.of(PacketType.PWR_RESET, Role.PHONE), *pair.of(PacketType.PWR_RESET, Role.MODULE)]
+    assert pair.near.session.number == session != 0
 
 
 # ── There and back ───────────────────────────────────────────────────────────────────────────────────

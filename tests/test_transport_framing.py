@@ -262,7 +262,7 @@ def test_third_parties_add_kinds(monkeypatch: pytest.MonkeyPatch) -> None:
     channel = IutUri.parse("silent:as:the grave").open()
     assert isinstance(channel, Silent)
     assert channel.rest == "as:the grave"
-    with pytest.raises(UriError, match=r"odd, py, silent"):
+    with pytest.raises(UriError, match=r"odd, pty, py, serial, silent"):
         IutUri.parse("loud:")
     with pytest.raises(Unreachable, match="made no channel"):
         IutUri.parse("odd:").open()

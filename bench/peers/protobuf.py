@@ -52,6 +52,14 @@ _CLASSES = _classes()
 _Packet = _CLASSES["Packet"]
 
 
+def schema() -> bytes:
+    """The messages as a FileDescriptorSet, for compilers that read one."""
+    found = descriptor_pb2.FileDescriptorSet()
+    _Packet.DESCRIPTOR.file.CopyToProto(found.file.add())
+    data: bytes = found.SerializeToString()
+    return data
+
+
 def wire(value: Plain) -> bytes:
     packet = _Packet(**{name: value[name] for name in _HEADER})
     body = value["body"]

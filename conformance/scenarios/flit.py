@@ -18,7 +18,8 @@ from opalink.conformance.scenarios import Scenario, scenario
 from opalink.conformance.session import EVENTUALLY, Session
 from opalink.protocol import codec
 from opalink.protocol import packets as p
-from opalink.protocol.codec import Flit, Sideband, encode_flit, encode_sideband
+from opalink.protocol.codec import Flit, Sideband, Tlv, encode_flit, encode_sideband
+from opalink.protocol.ir.probes import UNKNOWN_TAG
 from opalink.protocol.packets import AckKind, CounterGroup, CounterId, FlitKind, Lane, VirtualChannel
 from opalink.spec.form import MS
 
@@ -60,6 +61,11 @@ def quiet(s: Session) -> FlitBench:
 def stray(s: Session, txn: int) -> bytes:
     """A request that the monitor does not know of: who answers it has acted on what it should have dropped."""
     return codec.encode(codec.request(p.Keepalive(), txn, t_ns=s.now))
+
+
+def long_request(size: int) -> p.Keepalive:
+    """A request with a TLV of a later version that makes its packet `size` bytes longer."""
+    return p.Keepalive(extensions=(Tlv(UNKNOWN_TAG, bytes(size)),))
 
 
 def once(change: Callable[[Flit], bytes | None]) -> Fate:
@@ -289,3 +295,14 @@ def another_mark_is_dropped(s: Session) -> None:
 )  # fmt: skip
 def another_length_is_dropped(s: Session) -> None:
     _unheard(s, lambda record: record[:2] + (21).to_bytes(2, "little") + record[4:])
+
+
+@on_flits(
+    "SIDEBAND/BV-records", "R-FLT-062", given="a module in READY", when="it is asked again and again on the sideband",
+    then="each record that it sends holds one packet under a right CRC-16", needs="", plan=Plan.QUICK,
+)  # fmt: skip
+def records_are_whole(s: Session) -> None:
+    """The records themselves the watch judges."""
+    ready(s)
+    for _ in range(10):
+        s.asks(p.StateGet(), lane=Lane.SIDEBAND)

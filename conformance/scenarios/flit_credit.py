@@ -8,23 +8,27 @@ from msgspec import structs
 from opalink.conformance.flit_bench import by_hand
 from opalink.conformance.preambles import streaming
 from opalink.conformance.purposes import Plan
-from opalink.conformance.scenarios.flit import answered_by_light, lanes, on_flits, quiet, recovered, since, stray
+from opalink.conformance.scenarios.flit import (
+    answered_by_light,
+    lanes,
+    long_request,
+    on_flits,
+    quiet,
+    recovered,
+    since,
+    stray,
+)
 from opalink.conformance.session import EVENTUALLY, Session
 from opalink.protocol import codec
 from opalink.protocol import packets as p
-from opalink.protocol.codec import Flit, Status, Tlv, encode_flit
-from opalink.protocol.ir.probes import UNKNOWN_TAG
+from opalink.protocol.codec import Flit, Status, encode_flit
+from opalink.protocol.flit import parameters
 from opalink.protocol.packets import FlitKind, Lane, PacketType, VirtualChannel
-from opalink.spec.form import MS
+from opalink.spec.form import MS, SECOND
 from opalink.spec.limits import FLIT_PAYLOAD
 
 _URGENT = (VirtualChannel.LINK, VirtualChannel.RT)
 _REQUESTS = 6  # at once: fewer than any side must hold open
-
-
-def _long(size: int) -> p.Keepalive:
-    """A request with a TLV of a later version that makes its packet `size` bytes longer."""
-    return p.Keepalive(extensions=(Tlv(UNKNOWN_TAG, bytes(size)),))
 
 
 # ── Packets in payloads ──────────────────────────────────────────────────────────────────────────────
@@ -52,7 +56,7 @@ def many_packets_in_one_flit(s: Session) -> None:
 def a_packet_over_flits(s: Session) -> None:
     quiet(s)
     for size in (FLIT_PAYLOAD - 30, FLIT_PAYLOAD, 2000, 4000):
-        answered_by_light(s, s.request(_long(size), lane=Lane.LASER), "R-FLT-035")
+        answered_by_light(s, s.request(long_request(size), lane=Lane.LASER), "R-FLT-035")
 
 
 @on_flits(
@@ -63,7 +67,7 @@ def channels_interleaved(s: Session) -> None:
     bench = quiet(s)
     moment = s.now
     with bench.held_together():
-        first = s.request(_long(2000), lane=Lane.LASER)
+        first = s.request(long_request(2000), lane=Lane.LASER)
         bench.step()
         second = s.request(p.CountersGet(groups=1), lane=Lane.LASER)
         bench.step()
@@ -83,8 +87,8 @@ def a_header_over_two_flits(s: Session) -> None:
     bench = quiet(s)
     for left in (1, 3, 5, 6, 15):
         with bench.held_together():
-            fill = 16 + 4 + len(codec.encode_layout("Keepalive", _long(0)))
-            first = s.request(_long(FLIT_PAYLOAD - fill - left), lane=Lane.LASER)
+            fill = 16 + 4 + len(codec.encode_layout("Keepalive", long_request(0)))
+            first = s.request(long_request(FLIT_PAYLOAD - fill - left), lane=Lane.LASER)
             second = s.request(p.StateGet(), lane=Lane.LASER)
         for asked in (first, second):
             answered_by_light(s, asked, "R-FLT-035")
@@ -112,7 +116,7 @@ def a_packet_is_contradicted(s: Session) -> None:
         return encode_flit(structs.replace(flit, payload=payload, first_off=0))
 
     bench.toward = change
-    lost = codec.encode(codec.request(_long(700), txn, t_ns=s.now))
+    lost = codec.encode(codec.request(long_request(700), txn, t_ns=s.now))
     bench.send(lost, Lane.LASER)
     bench.toward = lambda data: data
     heard = s.take(lambda h: h.packet is not None and bool(h.packet.rsp) and h.packet.txn == short.txn, EVENTUALLY)
@@ -121,6 +125,32 @@ def a_packet_is_contradicted(s: Session) -> None:
     s.expect(not acted, "no answer to the packet that was given up", "one", "R-FLT-036")
     s.monitor.violations[:] = [v for v in s.monitor.violations if v.requirement != "R-WIRE-009"]
     answered_by_light(s, s.request(p.StateGet(), lane=Lane.LASER), "R-FLT-036")
+
+
+@on_flits(
+    "PACKET/BV-real_time", "R-FLT-033", "R-TIM-001", given="a module with a gyroscope that streams",
+    when="the credit of the channel RT is used up, and granted again once more packets wait than one FLIT holds",
+    then="it puts each of them into one FLIT", needs="LASER IMU VIDEO", plan=Plan.QUICK,
+    virtual=True,
+)  # fmt: skip
+def real_time_packets_are_not_split(s: Session) -> None:
+    """That they are whole the watch judges."""
+    if s.flits is not None:
+        s.flits.wants = parameters()  # little credit is used up soon
+    streaming(s)
+    bench = lanes(s)
+    bench.end.hold(VirtualChannel.RT)
+    books = bench.watch.used[VirtualChannel.RT]
+    for _ in range(EVENTUALLY // (10 * MS)):
+        s.let(10 * MS)
+        if books.used == books.granted:
+            break
+    s.need(books.used == books.granted, "Its motion did not use up the credit.")
+    s.let(SECOND // 10)
+    bench.end.release(VirtualChannel.RT, s.now)
+    before = books.used
+    s.let(20 * MS)
+    s.need(books.used > before + 1, "No more than one FLIT waited.")
 
 
 # ── Credit ───────────────────────────────────────────────────────────────────────────────────────────
@@ -159,7 +189,7 @@ def credit_comes_back(s: Session) -> None:
     room = bench.watch.given[VirtualChannel.CONTROL].room
     s.need(room < 10_000, "It grants more than a test can use up.")
     for _ in range(room * 3 // 7 + 1):
-        asked = [s.request(_long(4000), lane=Lane.LASER) for _ in range(2)]
+        asked = [s.request(long_request(4000), lane=Lane.LASER) for _ in range(2)]
         for one in asked:
             answered_by_light(s, one, "R-FLT-043")
 

@@ -134,7 +134,7 @@ def it_goes_on_from_there(s: Session) -> None:
     number = next((t.flit.seq for t in since(bench, moment) if t.flit and t.flit.kind == FlitKind.DATA), None)
     s.need(number is not None, "The module has sent no DATA FLIT.")
     again = [t for t in since(bench, begun) if t.flit and (t.flit.kind, t.flit.seq) == (FlitKind.REPLAY, number)]
-    s.expect(bool(again), f"FLIT {number} again", "not again")
+    s.expect(bool(again), f"FLIT {number} again", "not again", "R-FLT-058")
     answered_by_light(s, lost)
 
 

@@ -3,13 +3,17 @@
 Plan: what the module receives · what it sends · what it is told.
 """
 
-from opalink.conformance.flit_bench import Fate, FlitBench, Travelled, by_hand
+from msgspec import structs
+
+from opalink.conformance.flit_bench import Fate, FlitBench, Travelled, by_hand, unharmed
+from opalink.conformance.ledger import Asked
 from opalink.conformance.preambles import streaming
 from opalink.conformance.purposes import Plan
 from opalink.conformance.scenarios.flit import (
     FLITS,
     answered_by_light,
     lanes,
+    long_request,
     on_flits,
     once,
     quiet,
@@ -20,7 +24,7 @@ from opalink.conformance.scenarios.flit import (
 from opalink.conformance.session import EVENTUALLY, Session
 from opalink.protocol import codec
 from opalink.protocol import packets as p
-from opalink.protocol.codec import Status
+from opalink.protocol.codec import Status, encode_flit
 from opalink.protocol.packets import AckKind, CounterId, FlitKind, Lane
 from opalink.spec.form import MS
 
@@ -32,7 +36,7 @@ _REQUESTS = 6  # at once: fewer than any side must hold open
 
 @on_flits(
     "ORDER/TI-asked", "R-FLT-016", given="a module in READY", when="a FLIT is lost and the next one comes",
-    then="it asks for the lost one within tFlitAck, and answers what both carried", plan=Plan.QUICK,
+    then="it asks for the lost one within tFlitAck, and answers what both carried", plan=Plan.QUICK, virtual=True,
 )  # fmt: skip
 def a_lost_flit_is_asked_for(s: Session) -> None:
     bench = quiet(s)
@@ -94,14 +98,9 @@ def a_flit_comes_twice(s: Session) -> None:
 def flits_come_backwards(s: Session) -> None:
     bench = quiet(s)
     held: list[bytes] = []
-
-    def hold(data: bytes) -> bytes | None:
-        held.append(data)
-        return None
-
-    bench.toward = hold
+    bench.toward = held.append
     asked = [s.request(p.StateGet(), lane=Lane.LASER) for _ in range(_REQUESTS)]
-    bench.toward = lambda data: data
+    bench.toward = unharmed
     for data in reversed(held):
         bench.inject(data)
     for one in asked:
@@ -109,8 +108,39 @@ def flits_come_backwards(s: Session) -> None:
 
 
 @on_flits(
+    "ORDER/BV-within", "R-FLT-024", given="a module in READY",
+    when="of the FLITs of one request the second is lost, and of another they come in the opposite order",
+    then="it answers both", plan=Plan.QUICK,
+)  # fmt: skip
+def a_packet_out_of_order(s: Session) -> None:
+    bench = quiet(s)
+    bench.toward = _nth_data(2)
+    answered_by_light(s, s.request(long_request(2000), lane=Lane.LASER), "R-FLT-024")
+    s.let(1 * MS)
+    held: list[bytes] = []
+    bench.toward = held.append
+    asked = s.request(long_request(2000), lane=Lane.LASER)
+    bench.toward = unharmed
+    for data in reversed(held):
+        bench.inject(data)
+    answered_by_light(s, asked, "R-FLT-024")
+
+
+def _nth_data(n: int) -> Fate:
+    """The n-th DATA FLIT is lost."""
+    seen = 0
+
+    def fate(data: bytes) -> bytes | None:
+        nonlocal seen
+        seen += codec.decode_flit(data).kind == FlitKind.DATA
+        return None if seen == n and codec.decode_flit(data).kind == FlitKind.DATA else data
+
+    return fate
+
+
+@on_flits(
     "ORDER/TI-acknowledged", "R-FLT-018", given="a module in READY", when="a DATA FLIT comes",
-    then="it acknowledges it within tFlitAck", plan=Plan.QUICK,
+    then="it acknowledges it within tFlitAck", plan=Plan.QUICK, virtual=True,
 )  # fmt: skip
 def data_is_acknowledged(s: Session) -> None:
     bench = quiet(s)
@@ -127,7 +157,7 @@ def data_is_acknowledged(s: Session) -> None:
 
 @on_flits(
     "ORDER/TI-idle_answered", "R-FLT-021", given="a module in READY", when="an IDLE FLIT comes",
-    then="it answers with an acknowledgement within tFlitAck", plan=Plan.QUICK,
+    then="it answers with an acknowledgement within tFlitAck", plan=Plan.QUICK, virtual=True,
 )  # fmt: skip
 def idle_is_answered(s: Session) -> None:
     bench = quiet(s)
@@ -145,7 +175,7 @@ def idle_is_answered(s: Session) -> None:
 
 @on_flits(
     "REPLAY/TI-again", "R-FLT-017", "R-FLT-012", given="a module in READY", when="a FLIT of its own is lost",
-    then="it sends it again within tFlitAck of being asked", plan=Plan.QUICK,
+    then="it sends it again within tFlitAck of being asked", plan=Plan.QUICK, virtual=True,
 )  # fmt: skip
 def what_is_asked_for_comes_again(s: Session) -> None:
     bench = quiet(s)
@@ -166,17 +196,7 @@ def what_is_asked_for_comes_again(s: Session) -> None:
 )  # fmt: skip
 def one_in_the_midst_comes_again(s: Session) -> None:
     bench = quiet(s)
-    seen = 0
-
-    def second(data: bytes) -> bytes | None:
-        nonlocal seen
-        flit = codec.decode_flit(data)
-        if flit.kind == FlitKind.DATA:
-            seen += 1
-            return None if seen == 2 else data
-        return data
-
-    bench.back = second
+    bench.back = _nth_data(2)
     asked = []
     for _ in range(_REQUESTS):
         asked.append(s.request(p.StateGet(), lane=Lane.LASER))
@@ -242,6 +262,35 @@ def it_asks_what_has_arrived(s: Session) -> None:
     gaps = [later - before for before, later in zip(times, [*times[1:], ended], strict=True)]
     s.waited(max(gaps), s.timer("tFlitIdle"), "a FLIT", "R-FLT-020")
     s.let(5 * MS)
+
+
+@on_flits(
+    "REPLAY/BV-depth", "R-FLT-013", given="a module in READY", when="nothing that it sends is acknowledged",
+    then="it sends no more than the `replay_depth` that it gave, and the rest once it is", plan=Plan.QUICK,
+    virtual=True,
+)  # fmt: skip
+def no_more_than_the_depth(s: Session) -> None:
+    """That it is no more the watch judges."""
+    bench = quiet(s)
+    bench.toward = _acknowledging_nothing
+    asked: list[Asked] = []
+    for _ in range(bench.watch.depth + 1):
+        asked = [s.request(p.DescRead(length=4000), lane=Lane.LASER) for _ in range(_REQUESTS)]
+        latest = s.now + s.timer("tResponse") - 2 * MS
+        while not all(one.answers for one in asked) and s.now < latest:
+            s.let(1 * MS)
+        if not all(one.answers for one in asked):
+            break
+    waiting, depth = bench.watch.next - bench.watch.acked, bench.watch.depth
+    s.need(2 * waiting >= depth, f"Its answers came to {waiting} FLITs, and its depth is {depth}.")
+    bench.toward = unharmed
+    for one in asked:
+        if not one.answers:
+            answered_by_light(s, one, "R-FLT-017")
+
+
+def _acknowledging_nothing(data: bytes) -> bytes:
+    return encode_flit(structs.replace(codec.decode_flit(data), ack=AckKind.NONE, ack_seq=0))
 
 
 @on_flits(

@@ -7,10 +7,11 @@ from opalink.conformance.conclusions import Inapplicable
 from opalink.conformance.ledger import Heard
 from opalink.conformance.preambles import configured, contract, ready
 from opalink.conformance.scenarios import scenario
+from opalink.conformance.scenarios.flit import on_flits, quiet, since
 from opalink.conformance.session import EVENTUALLY, Session
 from opalink.protocol import packets as p
 from opalink.protocol.codec import Status
-from opalink.protocol.packets import OperationTag
+from opalink.protocol.packets import Lane, OperationTag
 from opalink.spec.form import MS
 
 # ── Pins ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -98,6 +99,24 @@ def severity_is_reported(s: Session) -> None:
     s.expect(found == wanted, f"sensors {sorted(wanted)}", f"{sorted(found)}", "R-DSC-017")
     cool = _severity(s, 20, most=hot.body.severity - 1)
     s.expect(cool is not None, "THERMAL_STATUS with a lower severity when it has cooled", "none", "R-PWR-011")
+
+
+@on_flits(
+    "HEADER/BV-severity", "R-PWR-015", given="a module with temperature sensors in READY",
+    when="one warms up to its limit", then="the headers of its FLITs bear the severity that THERMAL_STATUS reported",
+    needs="TEMPERATURE LASER", operations=("temperature",),
+)  # fmt: skip
+def flits_bear_the_severity(s: Session) -> None:
+    bench = quiet(s)
+    hot = _severity(s, _limit(s), least=p.ThermalSeverity.LIGHT)
+    if hot is None:
+        s.fail("THERMAL_STATUS with a severity at the limit", "none", "R-PWR-011")
+    s.let(2 * MS)
+    moment = s.now
+    s.asks(p.Keepalive(), lane=Lane.LASER)
+    found = {t.flit.severity for t in since(bench, moment) if t.flit}
+    wanted = {int(hot.body.severity)}
+    s.expect(found == wanted, f"severity {wanted} in its FLITs", f"{found or 'no FLIT'}", "R-PWR-015")
 
 
 @scenario(

@@ -16,6 +16,7 @@ from opalink.protocol import packets as p
 from opalink.protocol.codec import Status
 from opalink.protocol.packets import Lane, MachineId, PowerResetLevel, RejectReason, UserAction
 from opalink.spec.form import MS, SECOND, Role
+from opalink.spec.limits import NAK_ROUNDS, RESEND_PERCENT
 
 _STEADY = ("attach", "state")
 
@@ -347,16 +348,15 @@ def a_video_of_which_nothing_comes(s: Mirror) -> None:
     s.clear()
     s.muted.add(p.FrameBlock)
     s.let(SECOND)
-    limits = {x.name: x.value for x in s.catalogue.limits}
     rounds, asked = Counter[int](), Counter[int]()
     for heard in s.heard(p.BlockNak):
         rounds[heard.body.frame] += 1
         asked[heard.body.frame] += sum(r.count for r in heard.body.ranges)
     s.need(bool(rounds), "The phone asked for nothing again: the test shows nothing.")
-    worst, most = max(rounds.values()), limits["nak_rounds"]
-    s.expect(worst <= most, f"at most {most} rounds", f"{worst}", "R-FRM-027")
+    worst = max(rounds.values())
+    s.expect(worst <= NAK_ROUNDS, f"at most {NAK_ROUNDS} rounds", f"{worst}", "R-FRM-027")
     for frame, blocks in asked.items():
-        share = limits["resend_percent"] * s.leaders[frame].blocks / 100
+        share = RESEND_PERCENT * s.leaders[frame].blocks / 100
         s.expect(blocks <= share, f"at most {share:g} blocks asked for again", f"{blocks}", "R-FRM-019")
     s.alive()
 

@@ -356,9 +356,10 @@ def a_hard_reset(s: Session) -> None:
     s.let((timer.min or 0) - MS)
     s.clear()
     offer(s, generation=8)  # too soon: it waits for 0 V
-    s.let(begun + (timer.max or 0) - s.now)
+    s.let(begun + (timer.max or 0) + MS - s.now)
     s.expect(not s.heard(p.PwrRequest), "no PWR_REQUEST before tPwrHardReset is over", "one")
-    _comes_to(s, "BOOT")
+    found = s.reaches(MachineId.POWER, "BOOT", within=s.monitor.slack)
+    s.expect(found == "BOOT", "BOOT once tPwrHardReset is over", found)
     s.clear()
     offer(s, generation=9)
     s.expect(s.take(p.PwrStatus, EVENTUALLY) is not None, "a contract again", "none")

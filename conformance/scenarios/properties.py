@@ -4,7 +4,7 @@ Plan: helpers · describing · reading · setting · groups and moments.
 """
 
 from opalink.conformance.conclusions import Inapplicable
-from opalink.conformance.preambles import contract, ready
+from opalink.conformance.preambles import contract, greet, ready, show, train
 from opalink.conformance.scenarios import scenario
 from opalink.conformance.session import EVENTUALLY, Session
 from opalink.protocol import packets as p
@@ -340,11 +340,10 @@ def factory_reset_forgets_settings(s: Session) -> None:
     s.light = False
     heard = s.take(p.Beacon, EVENTUALLY)
     s.need(heard is not None, "No BEACON came after the reset.")
-    from opalink.conformance.preambles import greet, show
-
     s.beacon = heard.body if heard else None
     show(s)
     s.light = bool(s.beacon.gears_down)
+    train(s)
     greet(s)
     (after,) = get(s, d.id)
     s.expect(after.value == first.value, f"{first.value}", f"{after.value}")

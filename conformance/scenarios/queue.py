@@ -14,6 +14,7 @@ from opalink.protocol import packets as p
 from opalink.protocol.codec import Status, Tlv
 from opalink.protocol.packets import FrameResult, Lane, MachineId, OperationTag, PropertyTag, StreamOp
 from opalink.spec.form import MS, SECOND
+from opalink.spec.limits import QUEUED_CAPTURES
 
 _SENSOR = "SENSOR"
 
@@ -58,14 +59,13 @@ def numbers_of_requests_rise(s: Session) -> None:
 )  # fmt: skip
 def the_queue_has_room(s: Session) -> None:
     configured(s)
-    room = next(x.value for x in s.catalogue.limits if x.name == "queued_captures")
-    for number in range(1, room + 1):
+    for number in range(1, QUEUED_CAPTURES + 1):
         heard = still(s, number)
         if heard.status == Status.BUFFER_FULL:
             raise Inapplicable("Its frame memory is full before its queue is.")
         s.expect_status(heard, Status.OK)
         s.expect(heard.body.queued == number, f"{number} queued", f"{heard.body.queued}")
-    s.expect_status(still(s, room + 1), Status.BUSY)
+    s.expect_status(still(s, QUEUED_CAPTURES + 1), Status.BUSY)
 
 
 @scenario(
@@ -254,21 +254,18 @@ def flushing_cuts_a_frame(s: Session) -> None:
         return
     heard = s.ask(p.Flush(mask=1))
     s.expect_status(heard, Status.OK)
-    begun = {h.body.frame for h in s.heard(p.FrameLeader)} | {leader.body.frame}
-    trailers = {h.body.frame: h.body for h in s.heard(p.FrameTrailer)}
+    answered = heard.packet.t_ns if heard.packet else 0
+    s.let(MS)  # what left before the answer may have been overtaken by it
+    before = [h for h in s.inbox if h.packet and h.packet.t_ns <= answered]
+    begun = {h.body.frame for h in before if isinstance(h.body, p.FrameLeader)} | {leader.body.frame}
+    trailers = {h.body.frame: h.body for h in before if isinstance(h.body, p.FrameTrailer)}
     missing = begun - set(trailers)
     s.expect(not missing, "a trailer before the answer", f"none for {sorted(missing)}", "R-CAP-012")
     cut = [t for t in trailers.values() if t.result != FrameResult.COMPLETE]
     s.expect(all(t.reason == Status.CANCELLED for t in cut), "CANCELLED", f"{[t.reason for t in cut]}", "R-CAP-012")
-    s.clear()
     s.let(frame_time(s))
-    answered = heard.packet.t_ns if heard.packet else 0
-    rest = [
-        h
-        for h in s.inbox
-        if isinstance(h.body, p.FrameLeader | p.FrameTrailer)
-        or (isinstance(h.body, p.FrameBlock) and h.packet and h.packet.t_ns > answered)
-    ]  # what left before the answer may have been overtaken by it
+    frames = (p.FrameLeader, p.FrameBlock, p.FrameTrailer)
+    rest = [h for h in s.inbox if isinstance(h.body, frames) and h.packet and h.packet.t_ns > answered]
     s.expect(not rest, "nothing of the stream", f"{len(rest)} packets", "R-CAP-011")
     s.expect(state(s) == "CONFIGURED", "CONFIGURED", state(s))
 

@@ -105,7 +105,8 @@ def _expect_measured(s: Session) -> None:
     found, _ = _authenticate(s)
     measured = found.measurements.get(SESSION_INDEX)
     # On the packet plane no LINK_PARAMS comes to the module.
-    wanted = session_digest(s.shown, s.beacon, None, (s.hello, s.greeting))
+    agreed = (s.flits.ours, s.flits.theirs) if s.flits and s.flits.ours and s.flits.theirs else None
+    wanted = session_digest(s.shown, s.beacon, agreed, (s.hello, s.greeting))
     s.expect(measured is not None, "a measurement 0xE0", "none")
     s.expect(measured == wanted, f"the measurement {wanted.hex()}", f"{(measured or b'').hex()}")
 
@@ -205,10 +206,10 @@ def _begin(s: Session, image: bytes, digest: bytes | None = None) -> p.FirmwareC
     return part
 
 
-def _told(s: Session, *states: FirmwareState, within: int = 30 * SECOND) -> Heard:
+def _told(s: Session, *states: FirmwareState, within: int = 30 * SECOND, charged: str = "R-SEC-015") -> Heard:
     heard = s.take(lambda h: isinstance(h.body, p.FwStatus) and h.body.state in states, within)
     if heard is None:
-        s.fail(f"FW_STATUS {' or '.join(x.name for x in states)}", "none", "R-SEC-015")
+        s.fail(f"FW_STATUS {' or '.join(x.name for x in states)}", "none", charged)
     return heard
 
 
@@ -318,7 +319,7 @@ def what_became_of_an_image_in_the_dark(s: Session) -> None:
     s.light = False
     s.let(SECOND)
     resume(s)
-    _told(s, FirmwareState.IDLE)
+    _told(s, FirmwareState.IDLE, charged="R-SEC-018")
 
 
 @scenario(

@@ -5,7 +5,19 @@ Plan: resuming · alive · leaving · resets.
 
 from msgspec import structs
 
-from opalink.conformance.preambles import attach, contract, detaching, greet, hello, light, ready, resume, show
+from opalink.conformance.preambles import (
+    attach,
+    contract,
+    detaching,
+    greet,
+    hello,
+    light,
+    next_keepalive,
+    ready,
+    resume,
+    show,
+    silent,
+)
 from opalink.conformance.preambles import link_lost as lose_light
 from opalink.conformance.purposes import Plan
 from opalink.conformance.results import Actor
@@ -97,9 +109,10 @@ def resume_with_another_module_nonce(s: Session) -> None:
 def resume_just_in_time(s: Session) -> None:
     lose_light(s)
     s.let((s.catalogue.timer["tHoldover"].min or 0) - s.timer("tResponse") - 10 * MS - s.monitor.slack)
-    session = s.greeting.session
-    body = resume(s)
-    s.expect(body.session == session, f"session {session}", f"{body.session}")
+    s.operate(OperationTag.LANE_UP, p.LaneUpOperation(lane=Lane.LASER))
+    show(s)
+    body = s.asks(hello(s, resume=True), lane=Lane.SIDEBAND)
+    s.expect(body.session == s.greeting.session, f"session {s.greeting.session}", f"{body.session}")
 
 
 @scenario(
@@ -143,11 +156,12 @@ def keepalive_gives_back_seq(s: Session) -> None:
 
 @scenario(
     "ATT/ALIVE/TI-silence", "R-MGT-050",
-    given="a module in READY with nothing to say", when="it has sent nothing for tKeepAlive",
-    then="it sends KEEPALIVE, no sooner and no later", needs="!IMU !TIME", plan=Plan.CI,
+    given="a module in READY with nothing to say, its link asleep if it has one",
+    when="it has sent nothing for tKeepAlive", then="it sends KEEPALIVE, no sooner and no later",
 )  # fmt: skip
 def keepalive_breaks_a_silence(s: Session) -> None:
-    ready(s)
+    silent(s)
+    s.let(SECOND)  # reports of what was before are still under way
     timer = s.catalogue.timer["tKeepAlive"]
     last = [x.time for x in s.steps if x.actor is Actor.IUT][-1]
     s.clear()
@@ -177,14 +191,14 @@ def a_silent_phone_is_given_up(s: Session) -> None:
 
 @scenario(
     "ATT/ALIVE/BI-refused", "R-ATT-017",
-    given="a module in READY with nothing to say", when="the phone refuses its KEEPALIVE for want of a session",
-    then="it takes the link as lost", needs="!IMU !TIME", plan=Plan.CI,
+    given="a module in READY with nothing to say, its link asleep if it has one",
+    when="the phone refuses its KEEPALIVE for want of a session", then="it takes the link as lost",
 )  # fmt: skip
 def a_keepalive_that_is_refused(s: Session) -> None:
-    ready(s)
+    silent(s)
     s.phone.answers[p.Keepalive] = lambda heard: s.reply(heard, p.Refusal(), Status.BAD_STATE)
     s.clear()
-    s.need(s.take(p.Keepalive, 2 * s.timer("tKeepAlive")) is not None, "No KEEPALIVE came.")
+    next_keepalive(s)
     found = s.reaches(MachineId.ATTACH, "LINK_LOST")
     s.expect(found == "LINK_LOST", "LINK_LOST", found)
 

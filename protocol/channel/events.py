@@ -75,7 +75,8 @@ class Outage(_Directed, frozen=True, tag="outage", kw_only=True):
 
 
 class Noise(_Directed, frozen=True, tag="noise", kw_only=True):
-    """Bits are wrong at random, on top of those that the light alone would cost."""
+    """Bits are wrong at random, on top of those that the light alone would cost: `ber` of them in the gear in which a
+    direction begins, and in another as many as at the same Q factor for its rate."""
 
     ber: Ratio
 

@@ -123,6 +123,7 @@ class Channel:
         link = scenario.link
         self.scenario = scenario
         self.baud: dict[Direction, int] = {"down": _BAUD[link.gear_down], "up": _BAUD[link.gear_up]}
+        self._first = dict(self.baud)  # what the noise of events is given for
         self.fec, self.interleave = FecCode[link.fec], Interleave(link.interleave)
         self.tally: dict[Direction, Tally] = {"down": Tally(), "up": Tally()}
         spans = _spans(e for e in scenario.event if not isinstance(e, Act))
@@ -206,7 +207,7 @@ class Channel:
                 case Outage() | Removal():
                     seen = False
                 case Noise(ber=ber):
-                    noise += ber
+                    noise += optics.at_rate(ber, self._first[way], self.baud[way])
                 case Bursts(per_s=rate, length_ns=length):
                     bursts.append((length, rate))
                 case Latency(latency_us=size):

@@ -8,7 +8,7 @@ at half a millimetre.
 Plan: numbers · light · errors.
 """
 
-from math import erfc, log10, sqrt
+from math import erfc, exp, log10, pi, sqrt
 from typing import Final
 
 BEAM_MM: Final = 0.5  # radius at 1/e^2
@@ -33,5 +33,25 @@ def sensitivity(baud: int) -> float:
 
 def error_ratio(power_dbm: float, baud: int) -> float:
     """Share of bits that are wrong before correction, 0 to 0.5."""
-    q = _Q_REFERENCE * 10 ** min((power_dbm - sensitivity(baud)) / 10, 3)
+    return _wrong(_Q_REFERENCE * 10 ** min((power_dbm - sensitivity(baud)) / 10, 3))
+
+
+def at_rate(ber: float, baud: int, other: int) -> float:
+    """The share of wrong bits at another rate, under the light and the noise that give `ber` at the first."""
+    return ber if other == baud or not 0 < ber < 0.5 else _wrong(quality(ber) * sqrt(baud / other))
+
+
+def _wrong(q: float) -> float:
     return erfc(q / sqrt(2)) / 2
+
+
+def quality(ber: float) -> float:
+    """The Q factor at which so many bits are wrong, for 0 < ber < 0.5: Newton's steps on erfc(q / sqrt 2) / 2, which is
+    convex, from below."""
+    q = 0.0
+    for _ in range(60):
+        step = (_wrong(q) / ber - 1) * ber * sqrt(2 * pi) / max(exp(-q * q / 2), 1e-300)
+        q += step
+        if step < 1e-9:
+            break
+    return q

@@ -155,3 +155,13 @@ def _allowed(c: ir.Catalogue) -> Found:
         for s in m.states:
             for name in sorted(set(s.allows) - c.packet.keys()):
                 yield f"{_where(m)}.{s.name}", f"allows {name}, which does not exist"
+
+
+@rule("M17", "A line or a local event of one name is told alike by every machine that hears it.")
+def _alike(c: ir.Catalogue) -> Found:
+    told: dict[str, tuple[Machine, str]] = {}
+    for m in c.machines:
+        for term in (*m.lines, *m.locals):
+            first, doc = told.setdefault(term.name, (m, term.doc))
+            if term.doc != doc and first.name != m.name:
+                yield _where(m), f"{term.name} is something else in {_where(first)}"

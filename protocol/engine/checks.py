@@ -7,18 +7,15 @@ Plan: the checks · headers.
 """
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from opalink.protocol.codec import DecodeError, Fault, Packet, Status
-from opalink.protocol.engine.dispatch import NOWHERE, Kind, legality
+from opalink.protocol.engine.dispatch import NOWHERE, Kind, Owner, legality
 from opalink.protocol.engine.machine import Run
 from opalink.protocol.engine.values import Unknowns
 from opalink.protocol.packets import Lane
 from opalink.protocol.runtime import Buffer
 from opalink.spec.form import Form, Role
-
-if TYPE_CHECKING:
-    from opalink.protocol.engine.endpoint import Endpoint
 
 _PAYLOAD_AT: Final = 16
 
@@ -29,7 +26,7 @@ _PASSED: Final = Status.OK, NOWHERE
 class Checks:
     """The judge of one endpoint. `gate` is the machine whose states say what is legal."""
 
-    def __init__(self, end: "Endpoint", gate: Run, unknowns: Unknowns) -> None:
+    def __init__(self, end: Owner, gate: Run, unknowns: Unknowns) -> None:
         self._end, self._gate, self._unknowns = end, gate, unknowns
         self._legal: Mapping[str, frozenset[int]] = legality(end.catalogue, gate.machine)
 

@@ -4,7 +4,7 @@ Plan: answers · a chapter's part · the table.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import Any, ClassVar, Final, Protocol
 
 from msgspec import Struct
 
@@ -15,9 +15,6 @@ from opalink.protocol.engine.values import Finder, Unknowns
 from opalink.protocol.ir import model as ir
 from opalink.protocol.packets import Lane, Refusal
 from opalink.spec.form import Form, Machine, Received, Role
-
-if TYPE_CHECKING:
-    from opalink.protocol.engine.endpoint import Endpoint
 
 NOWHERE: Final = 0xFFFF  # `at` of a refusal that speaks of no field
 
@@ -60,9 +57,10 @@ class Part:
 
     machine: ClassVar[str] = ""
     needs: ClassVar[tuple[str, ...]] = ()  # of a part without a machine: features any of which calls for it
+    end: Any  # the endpoint; what a part asks of it, its subclass says
     run: Run
 
-    def __init__(self, end: "Endpoint") -> None:
+    def __init__(self, end: Any) -> None:
         self.end = end
 
     def restart(self) -> None:
@@ -70,6 +68,16 @@ class Part:
 
 
 # ── The table ────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Owner(Protocol):
+    """The endpoint, as far as tables and checks depend on which it is."""
+
+    role: Role
+    source: bool
+    features: frozenset[str]
+    catalogue: ir.Catalogue
+
 
 Service = Callable[[Cause], Any]
 
@@ -103,7 +111,7 @@ _LANES: Final = {"sideband": Lane.SIDEBAND, "laser": Lane.LASER}
 _STREAMS: Final = frozenset(v for v in VirtualChannel if v.name.startswith("STREAM"))
 
 
-def table(end: "Endpoint", parts: Iterable[Part], runs: Iterable[Run], unknowns: Unknowns) -> dict[int, Kind]:
+def table(end: Owner, parts: Iterable[Part], runs: Iterable[Run], unknowns: Unknowns) -> dict[int, Kind]:
     """Every packet type by code. Raises UnservedError for a request of the peer's that nothing answers."""
     parts, runs = tuple(parts), tuple(runs)
     out = {p.code: _kind(end, p, parts, runs, unknowns) for p in end.catalogue.packets}
@@ -114,14 +122,14 @@ def table(end: "Endpoint", parts: Iterable[Part], runs: Iterable[Run], unknowns:
     return out
 
 
-def _comes(end: "Endpoint", p: ir.Packet) -> bool:
+def _comes(end: Owner, p: ir.Packet) -> bool:
     """Whether the peer may ever be the sender: power changes its direction with ROLE_SWAP alone."""
     if p.sender in (Role.SOURCE, Role.SINK):
         return (p.sender is Role.SINK) is end.source or "ROLE_SWAP" in end.features
     return p.sender is not end.role
 
 
-def _kind(end: "Endpoint", p: ir.Packet, parts: tuple[Part, ...], runs: tuple[Run, ...], unknowns: Unknowns) -> Kind:
+def _kind(end: Owner, p: ir.Packet, parts: tuple[Part, ...], runs: tuple[Run, ...], unknowns: Unknowns) -> Kind:
     events = {form: Received(p.name, form) for form in Form}
     knowing = {form: tuple((r, e) for r in runs if r.knows(e)) for form, e in events.items()}
     layouts = dict(p.forms)

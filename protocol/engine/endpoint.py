@@ -1,40 +1,34 @@
 """One side of the link: bytes in, bytes out, the time is an argument; no socket, no thread, no clock.
 
-An endpoint runs the declared machines of its role and judges every packet in the order of R-WIRE-025. What passes
-reaches the machine that knows its type, or the service of its name. Whatever is particular to a role or to a chapter
-is in the endpoint's parts.
+An endpoint judges every packet in the order of R-WIRE-025. What passes reaches the machine that knows its type, or the
+service of its name. Whatever is particular to a role or to a chapter is in the endpoint's parts; machines, timers and
+signals, which run whether packets come or not, are in `running`.
 
-Plan: departures · making it and starting over · the bench's side · the checks · answers · what it sends of its own
-accord · signals.
+Plan: departures · making it and starting over · the bench's side · what arrives · answers · what it sends of its own
+accord.
 """
 
-from collections import deque
 from collections.abc import Iterable, Sequence
-from random import Random
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from msgspec import Struct, structs
 
-from opalink.protocol.codec import HOMES, DecodeError, Packet, Status, Tlv, VirtualChannel, decode, encode
+from opalink.protocol.codec import HOMES, DecodeError, Packet, Status, VirtualChannel, decode, encode
 from opalink.protocol.engine.checks import Checks, header, of_fault, other_version
-from opalink.protocol.engine.clock import Clock
-from opalink.protocol.engine.counters import OF_STATUS, Counters
+from opalink.protocol.engine.counters import OF_STATUS
 from opalink.protocol.engine.dispatch import Kind, Later, Part, RefusedError, Reply, table
 from opalink.protocol.engine.exchanges import Incoming, Outgoing, key_of
-from opalink.protocol.engine.machine import Cause, Run, timed
+from opalink.protocol.engine.machine import Cause, timed
+from opalink.protocol.engine.running import Running
 from opalink.protocol.engine.values import Unknowns
 from opalink.protocol.ir import model as ir
-from opalink.protocol.packets import CounterId, Lane, Outcome, Pending, Refusal
+from opalink.protocol.packets import CounterId, Lane, Pending, Refusal
 from opalink.protocol.runtime import Buffer
-from opalink.spec.form import Event, Form, Line, Local, Role, met
+from opalink.spec.form import Form, Role
 from opalink.spec.limits import PACKET_OVERHEAD, SIDEBAND_PACKET
 
 _REQUEST: Final = 0  # the place of a request in `HOMES`
 _LANES: Final = (Lane.LASER, Lane.SIDEBAND)  # the one preferred first
-_HEARD: Final = Local("heard")
-_SENT: Final = Local("sent")
-
-P = TypeVar("P", bound=Part)
 
 
 class Departure(Struct, frozen=True, gc=False):
@@ -45,25 +39,16 @@ class Departure(Struct, frozen=True, gc=False):
     data: bytes
 
 
-class Endpoint:
+class Endpoint(Running):
     """The half of an endpoint that both roles share; `module.Module` is one that is whole."""
 
-    operations = 0  # of the upper tester: flags of Operation
-    gate = ""  # the machine whose states say what is legal
-    kept: tuple[CounterId, ...] = ()  # counters beside those that every side keeps
     attempts = 1  # at a request that gets no response
     once: frozenset[str] = frozenset()  # requests of which there is always one attempt
 
     def __init__(
         self, role: Role, name: str, features: Iterable[str], parts: Sequence[type[Part]], catalogue: ir.Catalogue
     ) -> None:
-        self.role, self.name, self.catalogue = role, name, catalogue
-        self.features = frozenset(features)
-        self.clock = Clock()
-        self.random = Random(0)
-        self.counters = Counters(self.kept)
-        self.source = role is Role.PHONE  # whether this side supplies power
-        self.link_offset = 0  # link time less this side's own
+        super().__init__(role, name, features, parts, catalogue)
         times = catalogue.timer
         self._patience = times["tResponse"].max or 0
         refresh = (times["tPendingRefresh"].max or 0) * 4 // 5  # in time even after a replay
@@ -71,60 +56,21 @@ class Endpoint:
         self.outgoing = Outgoing(self.clock, self._patience, self._again, self._missed)
         self._success = {Status(s.value) for s in catalogue.statuses if s.success}
         self._out: list[Departure] = []
-        self._signals: deque[Event] = deque()
-        self._heard = self._sent = False
         self._in_hand: Cause | None = None
-        machines = {m.name: m.within(self.features) for m in catalogue.machines if m.role is role}
-        needs = {p: machines[p.machine].needs if p.machine else p.needs for p in parts}
-        self._parts = [p(self) for p in parts if met(needs[p], self.features)]
-        # A part is found by its class and by the one that it stands in for.
-        self._by_class = {c: part for part in self._parts for c in type(part).__mro__ if issubclass(c, Part)}
-        self.runs: dict[str, Run] = {}
-        for part in self._parts:
-            if part.machine:
-                part.run = self.runs[part.machine] = Run(machines[part.machine], part, self, times)
-        self._gate = self.runs[self.gate]
         self._once = self.once.union(*(timed(run.machine) for run in self.runs.values()))
         unknowns = Unknowns(catalogue)
-        self.checks = Checks(self, self._gate, unknowns)
+        self.checks = Checks(self, self.runs[self.gate], unknowns)
         self._kinds = table(self, self._parts, self.runs.values(), unknowns)
         self._code_of = {k.name: k.code for k in self._kinds.values()}
-        self._hearers: dict[Event, tuple[Run, ...]] = {}
         self.start_over(0, 0)
-
-    def find(self, part: type[P]) -> P | None:
-        """A part of this side, if its features call for it."""
-        found = self._by_class.get(part)
-        return found if isinstance(found, part) else None
-
-    def part(self, part: type[P]) -> P:
-        """A part that is always there."""
-        found = self.find(part)
-        if found is None:
-            raise KeyError(part.__name__)
-        return found
 
     def start_over(self, seed: int, now: int) -> None:
         """As after the loss of all power, with the contacts open."""
-        self.clock.reset(now)
-        self.random.seed(seed or None)
-        self.counters.reset()
-        self.link_offset = 0
         self.incoming.reset()
         self.outgoing.reset()
         self._out.clear()
-        self._signals.clear()
-        self._heard = self._sent = False
         self._in_hand = None
-        for run in self.runs.values():
-            run.restart()
-        self.restart_parts()
-
-    def restart_parts(self) -> None:
-        """Have every part forget what a loss of power forgets."""
-        for part in self._parts:
-            self.clock.stop_all(type(part).__name__.lower())
-            part.restart()
+        super().start_over(seed, now)
 
     def carries(self, lane: Lane) -> bool:
         """Whether a lane carries anything now."""
@@ -136,14 +82,6 @@ class Endpoint:
         """What is to be sent, in order; empties it."""
         out, self._out = self._out, []
         return out
-
-    def deadline(self) -> int | None:
-        """When this side next wants to run, if nothing arrives before."""
-        return self.clock.deadline()
-
-    def advance(self, now: int) -> None:
-        """Run all timers that are due up to `now`."""
-        self.clock.run(now, self.settle)
 
     def receive(self, lane: Lane, data: Buffer, now: int) -> None:
         """A packet arrives. Timers that were due before run first; one that is due right now loses to it."""
@@ -168,18 +106,6 @@ class Endpoint:
         else:
             self._on_event(lane, packet, error)
         self.settle()
-
-    def operate(self, operation: Tlv, now: int) -> tuple[Outcome, tuple[Tlv, ...]]:
-        """Carry out an operation of the upper tester."""
-        self.clock.run(now - 1, self.settle)
-        self.clock.now = max(self.clock.now, now)
-        result = self.carry_out(operation)
-        self.settle()
-        return result
-
-    def carry_out(self, operation: Tlv) -> tuple[Outcome, tuple[Tlv, ...]]:
-        """What `operate` does between the timers before it and the signals that it raises."""
-        raise NotImplementedError
 
     # ── What arrives ──
 
@@ -319,8 +245,8 @@ class Endpoint:
         """Send a request or an event, if its type is legal now and a lane for it is up; returns it if so."""
         code, place, usual = HOMES[type(body)]
         kind = self._kinds[code]
-        lane = next((x for x in _LANES if x in kind.lanes and self.carries(x)), None)
-        if lane is None or not kind.supported or not self.checks.legal(code):
+        lane = self._lane(kind)
+        if lane is None or not kind.supported:
             return None
         txn = self.outgoing.number() if place == _REQUEST else 0
         packet = Packet(
@@ -335,12 +261,17 @@ class Endpoint:
             self.outgoing.add(Cause(packet, lane), 0 if kind.name in self._once else self.attempts - 1)
         return packet
 
+    def _lane(self, kind: Kind) -> Lane | None:
+        """The lane on which a packet of a type may leave now."""
+        if not self.checks.legal(kind.code):
+            return None
+        return next((x for x in _LANES if x in kind.lanes and self.carries(x)), None)
+
     def _again(self, cause: Cause) -> bool:
         """Repeat a request: a peer that has had it gives the response that it has stored. Whether it could be sent."""
         packet = cause.arrived
-        kind = self._kinds[packet.type]
-        lane = next((x for x in _LANES if x in kind.lanes and self.carries(x)), None)
-        if lane is None or not self.checks.legal(packet.type):
+        lane = self._lane(self._kinds[packet.type])
+        if lane is None:
             return False
         self._depart(lane, encode(structs.replace(packet, t_ns=self.link_time)))
         return True
@@ -389,54 +320,6 @@ class Endpoint:
             self._sent = True
             self.count(CounterId.PACKETS_SENT)
             self._out.append(Departure(self.clock.now, lane, data))
-
-    # ── Signals, time, counters ──
-
-    def signal(self, name: str) -> None:
-        """Raise a local event; it is delivered once what is being done is done."""
-        self._signals.append(Local(name))
-
-    def line(self, name: str) -> None:
-        """Something has happened outside."""
-        self._signals.append(Line(name))
-
-    def settle(self) -> None:
-        """Deliver what was raised, in order, until nothing is left. `heard` and `sent` stand for any number."""
-        while True:
-            if self._signals:
-                event = self._signals.popleft()
-                for run in self._hearing(event):
-                    run.fire(event, Cause())
-                self.raised(event)
-            elif self._heard:
-                self._heard = False
-                self._gate.fire(_HEARD, Cause())
-            elif self._sent:
-                self._sent = False
-                self._gate.fire(_SENT, Cause())
-            else:
-                return
-
-    def raised(self, event: Event) -> None:
-        """Sees every signal and line after the machines did."""
-
-    def _hearing(self, event: Event) -> tuple[Run, ...]:
-        found = self._hearers.get(event)
-        if found is None:
-            found = self._hearers[event] = tuple(r for r in self.runs.values() if r.knows(event))
-        return found
-
-    @property
-    def now(self) -> int:
-        return self.clock.now
-
-    @property
-    def link_time(self) -> int:
-        """The phone's clock, as far as this side knows it."""
-        return max(0, self.clock.now + self.link_offset)
-
-    def count(self, what: CounterId) -> None:
-        self.counters.add(what, self.link_time)
 
     def _counted(self, status: Status) -> None:
         what = OF_STATUS.get(status)

@@ -15,8 +15,9 @@ from msgspec import Struct
 from opalink.protocol.codec import Packet
 from opalink.protocol.engine.clock import Clock
 from opalink.protocol.engine.machine import Cause
+from opalink.spec.limits import OUTSTANDING_MAX
 
-STORED: Final = 64  # responses kept: twice what a peer may hold open on a channel
+STORED: Final = 2 * OUTSTANDING_MAX  # responses kept: twice what a peer may hold open on a channel
 _LAST_TXN: Final = 0xFFFF
 
 Key = tuple[int, int]  # transaction number, type

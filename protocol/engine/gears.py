@@ -12,12 +12,12 @@ Plan: what a receiver counts · errors in another gear · the gearbox.
 """
 
 from enum import Enum
-from math import erfc, exp, pi, sqrt
 from typing import Final
 
 from msgspec import Struct
 
 from opalink.protocol.channel.fec import Level, code, level
+from opalink.protocol.channel.optics import at_rate
 from opalink.protocol.packets import FecCode, LaserGear
 from opalink.spec.form import MS, SECOND
 from opalink.spec.limits import FLIT_BYTES, GEARS
@@ -57,25 +57,9 @@ def error_ratio(first: Reading, last: Reading, unseen: float = 0.0) -> float:
 # ── Errors in another gear ───────────────────────────────────────────────────────────────────────────
 
 
-def quality(ber: float) -> float:
-    """The Q factor at which so many bits are wrong, for 0 < ber < 0.5: Newton's steps on erfc(q / sqrt 2) / 2, which is
-    convex, from below."""
-    q = 0.0
-    for _ in range(60):
-        step = (erfc(q / sqrt(2)) / 2 / ber - 1) * ber * sqrt(2 * pi) / max(_bell(q), 1e-300)
-        q += step
-        if step < 1e-9:
-            break
-    return q
-
-
-def _bell(q: float) -> float:
-    return exp(-q * q / 2)
-
-
 def in_gear(ber: float, now: LaserGear, other: LaserGear) -> float:
     """The share of wrong bits to be expected in another gear."""
-    return erfc(quality(ber) * sqrt(_BAUD[now] / _BAUD[other]) / sqrt(2)) / 2
+    return at_rate(ber, _BAUD[now], _BAUD[other])
 
 
 # ── The gearbox ──────────────────────────────────────────────────────────────────────────────────────

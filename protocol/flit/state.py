@@ -12,7 +12,7 @@ from opalink.protocol.flit.outgoing import Outbox, Outgoing
 from opalink.protocol.flit.window import MASK, Window
 from opalink.protocol.packets import CounterId, LinkParams, LinkParamsResponse, Status, VcParams, VirtualChannel
 from opalink.spec.form import US
-from opalink.spec.limits import CHANNELS, LIMITS, PACKET_OVERHEAD
+from opalink.spec.limits import CHANNELS, PACKET_OVERHEAD, REPLAY_DEFAULT, REPLAY_MIN
 
 Params = LinkParams | LinkParamsResponse
 Count = Callable[[CounterId, int], None]
@@ -22,12 +22,11 @@ SLOWEST: Final = 6  # an interval is doubled so often, at most
 _COALESCE: Final = 8
 _CONTROLS: Final = 4  # VC_RESYNC packets that may wait
 _RESERVE: Final = 16  # FLITs of the window that only urgent channels may take
-_LIMITS: Final = {limit.name: limit.value for limit in LIMITS}
 
 # ── Parameters ───────────────────────────────────────────────────────────────────────────────────────
 
 
-def parameters(epoch: int = 0, *, depth: int = _LIMITS["replay_default"], credit: int = 1) -> LinkParams:
+def parameters(epoch: int = 0, *, depth: int = REPLAY_DEFAULT, credit: int = 1) -> LinkParams:
     """What a side grants that takes every channel: `credit` times the least room of each."""
     rows = tuple(VcParams(c.value, min(c.credits_min * credit, MASK), c.payload_max) for c in CHANNELS)
     return LinkParams(replay_depth=depth, ack_coalesce=_COALESCE, epoch=epoch, channels=rows)
@@ -36,7 +35,7 @@ def parameters(epoch: int = 0, *, depth: int = _LIMITS["replay_default"], credit
 def least(epoch: int = 0) -> LinkParams:
     """What holds before LINK_PARAMS has been exchanged: the channel LINK with its least room, and no other."""
     rows = tuple(VcParams(c.value, c.credits_min, c.payload_max) for c in CHANNELS if c.value == VirtualChannel.LINK)
-    return LinkParams(replay_depth=_LIMITS["replay_min"], ack_coalesce=1, epoch=epoch, channels=rows)
+    return LinkParams(replay_depth=REPLAY_MIN, ack_coalesce=1, epoch=epoch, channels=rows)
 
 
 def _ignore(_what: CounterId, _now: int) -> None: ...

@@ -1,6 +1,6 @@
 """The bench binding at work: testers, implementations, and the channels between them."""
 
-from opalink.protocol.transport.bench import Arrival, Bench, Calibration, Entry
+from opalink.protocol.transport.bench import Bench
 from opalink.protocol.transport.channel import Channel
 from opalink.protocol.transport.errors import (
     BenchError,
@@ -12,6 +12,7 @@ from opalink.protocol.transport.errors import (
     UriError,
 )
 from opalink.protocol.transport.host import Listener, listen, serve
+from opalink.protocol.transport.journal import Arrival, Calibration, Entry
 from opalink.protocol.transport.session import Departure, Endpoint, Session
 from opalink.protocol.transport.uri import IutUri
 

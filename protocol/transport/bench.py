@@ -12,15 +12,13 @@ real time in both modes, and nothing grows beyond `flood`: the bytes that a peer
 What the peer does against the binding raises BindingError with the rule. A peer that is gone or silent raises
 Closed or Hang: observations about the implementation, each with what it left behind.
 
-Plan: what is recorded · opening and binding · sending · time · operations · what arrives.
+Plan: opening and binding · sending · time · operations · what arrives.
 """
 
 import time
 from collections import deque
 from collections.abc import Callable
 from typing import Any, Final, Literal, NoReturn, Self, TypedDict, Unpack
-
-from msgspec import Struct
 
 from opalink.protocol.errors import DecodeError
 from opalink.protocol.packets.bodies import (
@@ -44,6 +42,7 @@ from opalink.protocol.runtime import Tlv
 from opalink.protocol.transport.channel import PATIENCE, Channel
 from opalink.protocol.transport.errors import BenchError, BindingError, Closed, Hang, NotOffered
 from opalink.protocol.transport.framing import LANES, NEVER, RecordReader, packet_record
+from opalink.protocol.transport.journal import Arrival, Calibration, Entry, lane_changes
 from opalink.protocol.transport.uri import IutUri
 
 FLOOD: Final = 64 << 20  # bytes
@@ -63,34 +62,6 @@ class Choices(TypedDict, total=False):
     seed: int
     patience: float
     flood: int
-
-
-# ── What is recorded ─────────────────────────────────────────────────────────────────────────────────
-
-
-class Arrival(Struct, frozen=True, gc=False):
-    """A packet or FLIT from the implementation. In virtual time `time` is its due time, in real time when it came."""
-
-    time: int
-    lane: Lane
-    data: bytes
-
-
-class Entry(Struct, frozen=True, gc=False):
-    """A line of the journal. What was sent by `raw` is no record but bytes."""
-
-    time: int
-    sent: bool
-    record: Record | bytes
-
-
-class Calibration(Struct, frozen=True):
-    """How long the bench itself takes there and back, in nanoseconds."""
-
-    rounds: int
-    p50: int
-    p99: int
-    max: int
 
 
 # ── Opening and binding ──────────────────────────────────────────────────────────────────────────────
@@ -286,7 +257,7 @@ class Bench:
         """Have an operation of the upper tester carried out. `value` is its value class, or bytes."""
         self._seq = self._seq % 0xFFFF + 1
         self._accepted = 0
-        down, up = _lane_changes(operation, value)
+        down, up = lane_changes(operation, value)
         before, self._up = self._up, self._up | up
         request = ControlRequest(self._seq, (Tlv(operation, value),))
         self._put(Record(RecordKind.CONTROL, payload=encode_ControlRequest(request)))
@@ -407,19 +378,3 @@ class Bench:
 
     def _hang(self, text: str) -> Hang:
         return Hang(text, self._channel.evidence())
-
-
-def _lane_changes(operation: int, value: object) -> tuple[frozenset[int], frozenset[int]]:
-    """The lanes that an operation takes down, and those that it may bring up."""
-    none: frozenset[int] = frozenset()
-    lane = LANES & {value[0] if isinstance(value, bytes) and value else getattr(value, "lane", Lane.NONE)}
-    match operation:
-        case OperationTag.ATTACH:
-            return none, LANES
-        case OperationTag.DETACH:
-            return LANES, none
-        case OperationTag.LANE_DOWN:
-            return lane, none
-        case OperationTag.LANE_UP:
-            return none, lane
-    return none, none

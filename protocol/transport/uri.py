@@ -3,6 +3,9 @@
     tcp:host:port            a server; IPv6 in brackets
     unix:/path               a server on a UNIX socket
     stdio:command            a program, spoken to over its standard input and output
+    serial:/dev/tty?baud=n   a serial line
+    pty:                     a serial line that is made for a program on this host to open
+    cabi:./lib.so            a shared library with the functions of opal_iut.h, in a process of its own
     py:package.module:name   a callable that makes an endpoint, run in this process
     sim:profile              the bundled reference module, in a process of its own
 
@@ -23,7 +26,9 @@ from typing import Any, Final, Self
 
 from opalink.protocol.transport.channel import PATIENCE, Channel, ProcessChannel, connect
 from opalink.protocol.transport.errors import Unreachable, UriError
+from opalink.protocol.transport.library import library_path, open_library
 from opalink.protocol.transport.local import LocalChannel
+from opalink.protocol.transport.serial_line import Line, PtyChannel, SerialChannel, link_path
 
 ENTRY_POINTS: Final = "opalink.iut"
 UNIX_PATH: Final = 107  # bytes that a socket's address holds
@@ -149,6 +154,9 @@ _KINDS: Final = {
     "tcp": _Kind(tcp_address, lambda rest, patience: connect(tcp_address(rest), patience)),
     "unix": _Kind(unix_path, lambda rest, patience: connect(unix_path(rest), patience)),
     "stdio": _Kind(command_line, lambda rest, patience: ProcessChannel(command_line(rest), patience)),
+    "serial": _Kind(Line.parse, lambda rest, patience: SerialChannel(Line.parse(rest), patience)),
+    "pty": _Kind(link_path, PtyChannel),
+    "cabi": _Kind(library_path, open_library),
     "py": _Kind(object_path, _py),
     "sim": _Kind(profile_name, _sim),
 }

@@ -13,7 +13,7 @@ import shutil
 import struct
 import subprocess
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -177,16 +177,20 @@ def build(text: str, folder: Path, flags: Sequence[str] = ("-O1", *SANITIZE)) ->
 
 def cached(text: str, flags: Sequence[str] = ("-O0", *SANITIZE)) -> Path:
     """The same, unless a program of this text was compiled before."""
-    name = hashlib.sha256("\0".join([text, *flags]).encode()).hexdigest()[:20]
-    place = Path(__file__).parents[2] / "out" / "cache" / "c" / name
-    if not (place / "driver").exists():
+    return stored("\0".join([text, *flags]), "driver", lambda folder: build(text, folder, flags))
+
+
+def stored(key: str, name: str, make: Callable[[Path], object]) -> Path:
+    """A file that is made in a folder, unless it was made of this key before."""
+    place = Path(__file__).parents[2] / "out" / "cache" / "c" / hashlib.sha256(key.encode()).hexdigest()[:20]
+    if not (place / name).exists():
         fresh = Path(tempfile.mkdtemp(dir=_made(place.parent)))
-        build(text, fresh, flags)
+        make(fresh)
         try:
             fresh.rename(place)
         except OSError:  # somebody else was quicker
             shutil.rmtree(fresh)
-    return place / "driver"
+    return place / name
 
 
 def _made(folder: Path) -> Path:

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from opalink.protocol.check import check
 from opalink.protocol.errors import Fault
 from opalink.protocol.ir import model as ir
-from tests.differential import bulk
+from tests.differential import bulk, readings
 from tests.differential.agreement import load
 from tests.differential.dice import Dice
 from tests.differential.random_schemas import Schema, random_schema
-from tests.differential.trial import cases, differences
+from tests.differential.trial import cases, counted, differences
 
 SEEDS, BLOCK = 100, 20
 UNRULY = {"L02", "L04", "L11"}  # order of the parts, phrases, depth of TLVs: what the codec must not depend on
@@ -102,7 +102,7 @@ def test_their_inputs_meet_every_class_of_fault() -> None:
     for seed in range(20):
         dice = Dice.seeded(seed)
         schema = random_schema(dice)
-        assert not list(differences(cases(dice, schema, 2), load(schema.source), count))
+        assert not list(differences(counted(cases(dice, schema, 2), count), load(schema.source)))
     assert {"accepted", "unencodable", *Fault} <= set(count)
     assert count["accepted"] > count["inputs"] / 5
 
@@ -118,8 +118,15 @@ def test_the_bulk_runner_counts(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("reading", ["python", "scapy"])
+def test_the_bulk_runner_reads_packets_of_the_real_catalogue(reading: str) -> None:
+    done = CliRunner().invoke(bulk.main, ["--packets", "40", "--reading", reading])
+    assert done.exit_code == 0, done.output
+    assert ": 40 inputs, 0 differences, accepted " in done.output
+
+
 def test_the_bulk_runner_keeps_what_differs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bulk, "load", lambda source: load(source.replace("_Packer('<", "_Packer('>")))
+    monkeypatch.setattr(readings, "load", lambda source: load(source.replace("_Packer('<", "_Packer('>")))
     done = CliRunner().invoke(bulk.main, ["--schemas", "1", "--seed", "3", "--effort", "1", "--out", str(tmp_path)])
     assert done.exit_code == 1, done.output
     assert "GROUP.packet" in (tmp_path / "seed-3.txt").read_text(encoding="utf-8")

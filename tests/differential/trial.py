@@ -131,19 +131,20 @@ def cases(dice: Dice, schema: Schema, effort: int) -> Iterator[Case]:
             yield FrameCase(name, read, data, envelope.crc is not None)
 
 
-def differences(found: Iterator[Case], module: Module, count: "Counter[str] | None" = None) -> Iterator[str]:
-    """What differs, case by case; each case is counted by what construct says of it."""
+def differences(found: Iterator[Case], module: Module) -> Iterator[str]:
+    """What differs, case by case."""
+    return (f"{case}: {said}" for case in found for said in case.differences(module))
+
+
+def counted(found: Iterator[Case], count: "Counter[str]") -> Iterator[Case]:
+    """The cases; each is counted by what construct says of it."""
     for case in found:
-        if count is not None:
-            count["inputs"] += 1
-            expected = case.expected
-            what = (
-                expected.fault.value
-                if isinstance(expected, Refused)
-                else "unencodable"
-                if isinstance(expected, str)
-                else "accepted"
-            )
-            count[what] += 1
-        for said in case.differences(module):
-            yield f"{case}: {said}"
+        count["inputs"] += 1
+        match case.expected:
+            case Refused() as refused:
+                count[refused.fault.value] += 1
+            case str():
+                count["unencodable"] += 1
+            case _:
+                count["accepted"] += 1
+        yield case

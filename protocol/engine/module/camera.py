@@ -15,6 +15,8 @@ from opalink.protocol.engine.module.frames import Frames
 from opalink.protocol.engine.module.heat import Heat
 from opalink.protocol.engine.module.modes import Stream
 from opalink.protocol.engine.module.part import ModulePart
+from opalink.protocol.engine.module.properties import Properties
+from opalink.protocol.engine.module.supply import Supply
 from opalink.protocol.packets import (
     CaptureQueueResponse,
     FlushResponse,
@@ -33,9 +35,9 @@ from opalink.protocol.packets import (
     ThermalSeverity,
 )
 from opalink.spec.form import MS, SECOND
+from opalink.spec.limits import QUEUED_CAPTURES
 
 _PLANS: Final = 8  # that the module can keep
-_QUEUE: Final = 16
 _STILL: Final = 100 * MS  # at the power of a still
 
 
@@ -95,7 +97,7 @@ class Camera(ModulePart):
         return modes.period(s, self.modes[s.mode], streams, self.end.capacity)
 
     def when_fits_power(self, cause: Cause) -> bool:
-        return self._power(cause.body.streams) <= self.end.supply.available or not cause.body.streams
+        return self._power(cause.body.streams) <= self.end.part(Supply).available or not cause.body.streams
 
     def when_adjusts(self, cause: Cause) -> bool:
         return self._adjusted(cause) != list(cause.body.streams)
@@ -160,7 +162,7 @@ class Camera(ModulePart):
         return not self._settings(cause) & {Status.RANGE_LIMIT}
 
     def _settings(self, cause: Cause) -> set[Status]:
-        properties = self.end.properties
+        properties = self.end.part(Properties)
         return {properties.judge(tlv.tag, tlv.value)[0] for tlv in cause.body.settings}
 
     def when_time_known(self, cause: Cause) -> bool:
@@ -170,7 +172,7 @@ class Camera(ModulePart):
         return not cause.body.deadline or cause.body.deadline > self.end.link_time
 
     def when_queue_room(self, cause: Cause) -> bool:
-        if self.queued < _QUEUE:
+        if self.queued < QUEUED_CAPTURES:
             return True
         self.end.note_busy(cause, SubsystemMask.FRAMES)
         return False
@@ -250,7 +252,7 @@ class Camera(ModulePart):
         for s in self.masked(cause.body.mask):
             s.queue.append(modes.Waiting(cause.body, self.end.now))
         if cause.body.frames:
-            supply = self.end.supply
+            supply = self.end.part(Supply)
             supply.reserve(supply.mode(PowerMode.STILL), cause.body.frames * _STILL)
 
     def do_set_pattern(self, cause: Cause) -> None:
@@ -307,7 +309,7 @@ class Camera(ModulePart):
     def _drivable(self, step: PlanStep) -> bool:
         """Whether the module can do what a step says, as far as it can drive it at all."""
         settings = self.exposures.settings_of(step)
-        return all(self.end.properties.judge(tag, value)[0] is not Status.RANGE_LIMIT for tag, value in settings)
+        return all(self.end.part(Properties).judge(tag, value)[0] is not Status.RANGE_LIMIT for tag, value in settings)
 
     def answer_roi_set(self, cause: Cause) -> RoiSetResponse:
         ask = cause.body

@@ -1,17 +1,17 @@
 """Which frame is taken next, and what it is taken with.
 
-Plan: a frame · the request that is served · the exposure.
+Plan: the request that is served · the exposure.
 """
 
 from typing import Any, Final
 
-from msgspec import Struct
-
 from opalink.protocol.codec import Status, Tlv
 from opalink.protocol.engine.module import modes
-from opalink.protocol.engine.module.modes import Stream, Waiting
+from opalink.protocol.engine.module.modes import Frame, Stream, Waiting
 from opalink.protocol.engine.module.part import ModulePart
 from opalink.protocol.engine.module.patterns import Data, Picture
+from opalink.protocol.engine.module.properties import Properties
+from opalink.protocol.engine.module.session import Session
 from opalink.protocol.packets import (
     CaptureQueue,
     CfaPattern,
@@ -42,26 +42,6 @@ _SETTINGS: Final = (
 )
 
 
-class Frame(Struct):
-    """A frame that is exposed. `next` is the first block that has not been sent."""
-
-    number: int
-    leader: FrameLeader
-    picture: Data
-    still: bool
-    taken: int  # wall clock, or 0
-    ready: int  # when its exposure ends
-    spread: int  # time over which its blocks are sent
-    next: int = 0
-    crc: int = 0
-    keep: bool = False
-
-    @property
-    def left(self) -> int:
-        """Bytes that are not sent yet."""
-        return max(0, self.picture.bytes - self.next * BLOCK_DATA)
-
-
 class Exposures(ModulePart):
     """`number` is that of the last frame exposed; stored stills would make no sense if it began anew."""
 
@@ -90,7 +70,7 @@ class Exposures(ModulePart):
         """The next frame of a stream whose sensor is free since then; with `stills`, none if that is video."""
         while s.queue and self._late(s, free):
             self._taken(s)
-            self.end.session.report(Status.LATE, FaultSeverity.INFO, Subsystem.FRAMES)
+            self.end.part(Session).report(Status.LATE, FaultSeverity.INFO, Subsystem.FRAMES)
         if stills and not (s.queue and s.queue[0].request.frames):
             return None
         since = s.queue[0].since if s.queue else 0
@@ -154,11 +134,11 @@ class Exposures(ModulePart):
             PropertyTag.APERTURE: step.aperture,
             PropertyTag.NEUTRAL_DENSITY: step.neutral_density,
         }
-        return [(tag, value) for tag, value in wanted.items() if tag in self.end.properties.table]
+        return [(tag, value) for tag, value in wanted.items() if tag in self.end.part(Properties).table]
 
     def _settings(self, request: CaptureQueue | None, step: int) -> dict[int, int]:
         """Every setting that a leader tells, as the frame is taken with it."""
-        properties = self.end.properties
+        properties = self.end.part(Properties)
         values = {int(tag): properties.read(tag) for tag in _SETTINGS if tag in properties.table}
         wanted = [(t.tag, t.value) for t in request.settings] if request else []
         plan = self.plans.get(request.plan, ()) if request else ()
@@ -173,7 +153,7 @@ class Exposures(ModulePart):
         """Take a frame. Its exposure ends now, or later where the sensor is not free for it long enough."""
         self.number += 1
         s.last_frame = self.number
-        self.end.properties.frame_begins(self.number)
+        self.end.part(Properties).frame_begins(self.number)
         values = self._settings(request, step)
         still = bool(request and request.frames)
         if not still and s.setup.min_rate:
@@ -205,7 +185,7 @@ class Exposures(ModulePart):
             exposures=(FrameExposure(exposure, values[PropertyTag.GAIN]),),
             settings=tuple(Tlv(tag, value) for tag, value in values.items()),
         )
-        taken = self.end.properties.read(PropertyTag.WALL_CLOCK) if self.end.has("WALL_CLOCK") else 0
+        taken = self.end.part(Properties).read(PropertyTag.WALL_CLOCK) if self.end.has("WALL_CLOCK") else 0
         setups = [x.setup for x in self.end.streams] or [setup]
         spread = modes.period(setup, mode, setups, self.end.capacity)
         return Frame(self.number, leader, picture, still, taken, ready, spread)

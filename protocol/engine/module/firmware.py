@@ -13,9 +13,9 @@ from typing import Any, Final
 from msgspec import Struct
 
 from opalink.protocol.codec import Status
+from opalink.protocol.engine.image import image_digest
 from opalink.protocol.engine.machine import Cause
 from opalink.protocol.engine.module.part import ModulePart
-from opalink.protocol.engine.module.tester import image_digest
 from opalink.protocol.packets import (
     ActivationMethod,
     ActivationTime,

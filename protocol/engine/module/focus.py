@@ -11,6 +11,7 @@ from opalink.protocol.engine.machine import Cause
 from opalink.protocol.engine.module.heat import Heat
 from opalink.protocol.engine.module.optics import Optics
 from opalink.protocol.engine.module.part import ModulePart
+from opalink.protocol.engine.module.properties import Properties
 from opalink.protocol.engine.module.property_table import Range
 from opalink.protocol.packets import (
     ControlId,
@@ -46,7 +47,7 @@ class Focus(ModulePart):
 
     @property
     def _span(self) -> Range:
-        return self.end.properties.table[PropertyTag.FOCUS_POSITION].range
+        return self.end.part(Properties).table[PropertyTag.FOCUS_POSITION].range
 
     @property
     def position(self) -> int:
@@ -170,7 +171,7 @@ class Focus(ModulePart):
             self.end.refuse(asked, why)
 
     def _stand(self, position: int) -> None:
-        self.end.properties.values[PropertyTag.FOCUS_POSITION] = position
+        self.end.part(Properties).values[PropertyTag.FOCUS_POSITION] = position
 
     # ── What it sends ──
 

@@ -16,10 +16,11 @@ from opalink.protocol.codec import Status, VirtualChannel
 from opalink.protocol.engine.dispatch import RefusedError
 from opalink.protocol.engine.machine import Cause
 from opalink.protocol.engine.module import modes
-from opalink.protocol.engine.module.exposures import Exposures, Frame
+from opalink.protocol.engine.module.exposures import Exposures
 from opalink.protocol.engine.module.heat import Heat
-from opalink.protocol.engine.module.modes import Stream
+from opalink.protocol.engine.module.modes import Frame, Stream
 from opalink.protocol.engine.module.part import ModulePart
+from opalink.protocol.engine.module.properties import Properties
 from opalink.protocol.engine.module.stills import BATCH, BLOCK_TIME, Stills
 from opalink.protocol.packets import (
     BlockFate,
@@ -240,7 +241,7 @@ class Frames(ModulePart):
 
     def _pause(self, s: Stream, frame: Frame) -> int:
         """Time until the next frame of a stream may begin, beside what its blocks took."""
-        rate = self.end.properties.values.get(PropertyTag.FRAME_RATE)
+        rate = self.end.part(Properties).values.get(PropertyTag.FRAME_RATE)
         wanted = 10**12 // rate if rate else 0
         longest = 10**11 // s.setup.min_rate if s.setup.min_rate else wanted
         return max(0, min(wanted, longest) - frame.spread)

@@ -31,7 +31,7 @@ class Heat(ModulePart):
     def restart(self) -> None:
         self.sensors = self.end.identity.records["thermal"].sensors
         self.readings = {s.sensor: self.around.temperatures.get(s.sensor, _ROOM) for s in self.sensors}
-        self.severity = ThermalSeverity.NONE
+        self._reach(ThermalSeverity.NONE)
 
     @property
     def hottest(self) -> int:
@@ -60,10 +60,15 @@ class Heat(ModulePart):
             return
         if severity >= ThermalSeverity.SEVERE > self.severity:
             self.end.count(CounterId.THERMAL_LIMITS)
-        self.severity = severity
+        self._reach(severity)
         self.end.send(self._status())
         if severity is ThermalSeverity.SHUTDOWN:
             self.end.fail(Status.THERMAL_LIMIT, Subsystem.THERMAL)
+
+    def _reach(self, severity: ThermalSeverity) -> None:
+        self.severity = severity
+        if self.end.flits is not None:
+            self.end.flits.severity = int(severity)
 
     def _status(self) -> ThermalStatus:
         rows = tuple(Temperature(s.sensor, s.part, self.readings[s.sensor], s.limit) for s in self.sensors)

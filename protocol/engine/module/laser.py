@@ -10,6 +10,7 @@ from opalink.protocol.engine.dispatch import Later
 from opalink.protocol.engine.light import Light
 from opalink.protocol.engine.machine import Cause
 from opalink.protocol.engine.module.part import ModulePart
+from opalink.protocol.engine.module.session import Session
 from opalink.protocol.flit import End, parameters
 from opalink.protocol.packets import (
     Beacon,
@@ -53,7 +54,7 @@ class Laser(Light, ModulePart):
 
     @property
     def proven(self) -> bool:
-        return self.end.session.proven
+        return self.end.part(Session).proven
 
     @property
     def gears(self) -> tuple[int, int]:
@@ -109,7 +110,7 @@ class Laser(Light, ModulePart):
         self._stop_measuring()
 
     def fill_beacon(self, cause: Cause) -> Beacon:
-        return self.end.session.fill_beacon(cause)
+        return self.end.part(Session).fill_beacon(cause)
 
     # ── Answers ──
 

@@ -1,6 +1,6 @@
 """How a sensor can be read, and what streams of it cost the link.
 
-Plan: modes · streams · the link's share.
+Plan: modes · streams and their frames · the link's share.
 """
 
 from collections.abc import Sequence
@@ -8,16 +8,19 @@ from typing import Any, Final
 
 from msgspec import Struct, structs
 
+from opalink.protocol.engine.module.patterns import Data
 from opalink.protocol.packets import (
     CaptureQueue,
     CfaPattern,
     Compression,
+    FrameLeader,
     PixelFormat,
     PowerMode,
     SensorMode,
     StreamSetup,
 )
 from opalink.spec.form import SECOND, US
+from opalink.spec.limits import BLOCK_DATA
 
 _BINNINGS: Final = (2, 1, 4, 8)  # the maker's favourite first
 _DEPTHS: Final = (8, 10, 12, 14, 16)
@@ -124,6 +127,26 @@ def adjusted(setup: StreamSetup, mode: SensorMode) -> StreamSetup:
 def frame_bytes(setup: StreamSetup, mode: SensorMode) -> int:
     width, height = size(setup, mode)
     return width * height * mode.depth // 8
+
+
+class Frame(Struct):
+    """A frame that is exposed. `next` is the first block that has not been sent."""
+
+    number: int
+    leader: FrameLeader
+    picture: Data
+    still: bool
+    taken: int  # wall clock, or 0
+    ready: int  # when its exposure ends
+    spread: int  # time over which its blocks are sent
+    next: int = 0
+    crc: int = 0
+    keep: bool = False
+
+    @property
+    def left(self) -> int:
+        """Bytes that are not sent yet."""
+        return max(0, self.picture.bytes - self.next * BLOCK_DATA)
 
 
 # ── The link ─────────────────────────────────────────────────────────────────────────────────────────

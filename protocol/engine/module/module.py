@@ -1,17 +1,17 @@
-"""The reference module: a profile's module on either plane, and what an upper tester can do to it.
+"""The reference module: a profile's module on either plane.
 
-Plan: what is implemented · the module · what its parts ask of it · the upper tester.
+Plan: what is implemented · the module · what its parts ask of each other · what its users ask of it.
 """
 
-from typing import ClassVar, Final, NoReturn
+from typing import ClassVar, Final
 
-from opalink.protocol.codec import Status, Tlv
+from opalink.protocol.codec import Status
 from opalink.protocol.engine.dispatch import Kind, RefusedError
-from opalink.protocol.engine.endpoint import Endpoint
+from opalink.protocol.engine.image import image_digest
 from opalink.protocol.engine.machine import Cause
 from opalink.protocol.engine.module import modes
 from opalink.protocol.engine.module.camera import Camera
-from opalink.protocol.engine.module.exposures import Exposures, Frame
+from opalink.protocol.engine.module.exposures import Exposures
 from opalink.protocol.engine.module.firmware import Firmware
 from opalink.protocol.engine.module.focus import Focus
 from opalink.protocol.engine.module.frames import Frames
@@ -19,23 +19,22 @@ from opalink.protocol.engine.module.heat import Heat
 from opalink.protocol.engine.module.identity import Identity
 from opalink.protocol.engine.module.laser import Laser
 from opalink.protocol.engine.module.management import Management
-from opalink.protocol.engine.module.modes import Stream
+from opalink.protocol.engine.module.modes import Frame, Stream
 from opalink.protocol.engine.module.motion import Motion
 from opalink.protocol.engine.module.optics import Optics
-from opalink.protocol.engine.module.part import ModulePart
-from opalink.protocol.engine.module.patterns import View
+from opalink.protocol.engine.module.part import ModuleHost, ModulePart
 from opalink.protocol.engine.module.properties import Properties
 from opalink.protocol.engine.module.security import Security
 from opalink.protocol.engine.module.session import Session
 from opalink.protocol.engine.module.stack import Stack
 from opalink.protocol.engine.module.stills import Stills
 from opalink.protocol.engine.module.supply import Supply
-from opalink.protocol.engine.module.tester import GENERAL, Result, Tester, image_digest
+from opalink.protocol.engine.module.tester import GENERAL, Tester
 from opalink.protocol.engine.module.timing import Timing
-from opalink.protocol.engine.surroundings import Surroundings
 from opalink.protocol.flit import End
 from opalink.protocol.ir.load import catalogue
 from opalink.protocol.packets import (
+    ChangeCause,
     CounterId,
     DescriptorChange,
     Feature,
@@ -43,17 +42,15 @@ from opalink.protocol.packets import (
     Lane,
     LinkParams,
     LinkParamsResponse,
-    Outcome,
     Plane,
     PropertyTag,
-    Ready,
     ResetKind,
     Subsystem,
     SubsystemMask,
     TimeClass,
     TrustLevel,
 )
-from opalink.spec.form import Event, Local, Profile, Role
+from opalink.spec.form import Profile, Role
 
 _PARTS: Final[tuple[type[ModulePart], ...]] = (
     Session,
@@ -75,19 +72,7 @@ _PARTS: Final[tuple[type[ModulePart], ...]] = (
     Firmware,
     Tester,
 )
-_SESSION_OPEN: Final = Local("session_open")
-_SESSION_CLOSED: Final = Local("session_closed")
 _NO_CAP: Final = 0xFFFF  # mW: the most that TRUST_POLICY can say
-_RETRY: Final = 10_000  # us: when to ask a busy module again
-
-_AILING: Final = {
-    Status.MOTOR_BLOCKED: SubsystemMask.FOCUS,
-    Status.LINK_DEGRADED: SubsystemMask.LINK,
-    Status.MOISTURE: SubsystemMask.POWER,
-    Status.CONTACT_BAD: SubsystemMask.POWER,
-    Status.THERMAL_LIMIT: SubsystemMask.THERMAL,
-    Status.NO_TIME: SubsystemMask.TIME,
-}
 
 
 def features_of(profile: Profile) -> frozenset[str]:
@@ -96,7 +81,7 @@ def features_of(profile: Profile) -> frozenset[str]:
     return frozenset(f.name for f in Feature if mask & f and f.name)
 
 
-class Module(Endpoint):
+class Module(ModuleHost):
     """A module of a profile. It begins with its contacts open."""
 
     gate = "ATTACH"
@@ -125,19 +110,14 @@ class Module(Endpoint):
     )
 
     parts: ClassVar[tuple[type[ModulePart], ...]] = _PARTS  # a subclass may put its own in the place of one
-    scene: View | None = None  # what stands before the camera
-    flits: End | None = None  # its FLIT layer, where it does the link layer itself
     flit_layer: type[End] = End
 
     def __init__(self, profile: str | Profile = "four-thirds") -> None:
         declared = catalogue()
         chosen = declared.profile[profile] if isinstance(profile, str) else profile
         self.identity = Identity(declared, chosen, features_of(chosen))
-        self.around = Surroundings()
         self.schema_hash = int.from_bytes(bytes.fromhex(declared.fingerprint)[:8], "big")
         super().__init__(Role.MODULE, chosen.name, self.identity.features, self.parts, declared)
-        self._all = [p for p in self._parts if isinstance(p, ModulePart)]
-        self.operations = sum(1 << tag for tag in self.part(Tester).offered)
 
     # ── Lanes, events, resets ──
 
@@ -162,14 +142,6 @@ class Module(Endpoint):
         laser = self.find(Laser)
         return laser is not None and laser.lit and around.light
 
-    def raised(self, event: Event) -> None:
-        if event == _SESSION_OPEN:
-            for part in self._all:
-                part.session_opened()
-        elif event == _SESSION_CLOSED:
-            for part in self._all:
-                part.session_closed()
-
     def before(self, kind: Kind, cause: Cause) -> None:
         general = self.around.conditions & GENERAL
         if general and not self.checks.legal_in("BEACON", kind.code):
@@ -186,89 +158,33 @@ class Module(Endpoint):
             firmware.factory()
         self.start_over(seed, now)
 
-    def boot(self) -> None:
-        """Begin as after a loss of power."""
-        self.counters.reset()
-        self.forget_exchanges()
-        self.restart_parts()
-        self.count(CounterId.RESTARTS)
-
-    def restart_parts(self) -> None:
-        self._started = self.clock.now
-        self._refused: dict[SubsystemMask, int] = {}  # the last transaction that was answered BUSY on its account
-        super().restart_parts()
-
-    def lose_power(self) -> None:
-        """Without a battery a module outlives its contacts by less than a millisecond."""
-        self.clock.reset(self.clock.now)
-        self.incoming.reset()
-        self.outgoing.reset()
-        self.restart_parts()
-
-    # ── What its parts ask of it ──
-
-    @property
-    def obeying(self) -> list[ModulePart]:
-        """The parts that obey conditions and hear of sessions."""
-        return self._all
-
-    def has(self, feature: str) -> bool:
-        return feature in self.features
-
-    @property
-    def session(self) -> Session:
-        return self.part(Session)
-
-    @property
-    def supply(self) -> Supply:
-        return self.part(Supply)
-
-    @property
-    def properties(self) -> Properties:
-        return self.part(Properties)
+    # ── What its parts ask of each other ──
 
     @property
     def link_params(self) -> tuple[LinkParams, LinkParamsResponse] | None:
-        """What the sides have agreed on for the laser, if they have."""
         laser = self.find(Laser)
         return laser.params if laser else None
 
     @property
     def trust(self) -> TrustLevel:
-        """What the phone has said that it knows of this module."""
         security = self.find(Security)
         return security.level if security else TrustLevel.UNKNOWN
 
     @property
     def power_allowed(self) -> int:
-        """What may be asked for, in mW, as far as trust goes."""
         security = self.find(Security)
         return _NO_CAP if security is None or security.max_power is None else security.max_power
 
     @property
     def image(self) -> tuple[int, bytes]:
-        """Version and SHA-256 of the firmware that runs."""
         firmware = self.find(Firmware)
         if firmware is not None:
             return firmware.active.version, firmware.active.digest
         return self.identity.records["identity"].firmware, image_digest()
 
     def firmware_changed(self, version: int) -> None:
-        """Firmware of a version runs from now on."""
         if self.identity.run_firmware(version):
             self.part(Management).describe_anew(DescriptorChange.FIRMWARE)
-
-    @property
-    def uptime(self) -> int:
-        return self.clock.now - self._started
-
-    @property
-    def health(self) -> SubsystemMask:
-        """Parts that do not work as they should."""
-        out = SubsystemMask(0)
-        for status in self.around.conditions:
-            out |= _AILING.get(status, SubsystemMask(0))
-        return out
 
     @property
     def asleep(self) -> bool:
@@ -277,7 +193,6 @@ class Module(Endpoint):
 
     @property
     def relocking(self) -> bool:
-        """Whether the link is about to carry packets again, with light there."""
         laser = self.find(Laser)
         return laser is not None and laser.run.state == "RECOVERY" and self.around.light
 
@@ -287,21 +202,14 @@ class Module(Endpoint):
         return camera.streams if camera else []
 
     @property
-    def streaming(self) -> bool:
-        return any(s.runs for s in self.streams)
-
-    @property
     def capacity(self) -> int:
-        """Bits of frame data that the link carries in a second, in its present gear."""
         laser = self.find(Laser)
         return modes.capacity(self.catalogue, laser.down if laser else 0)
 
     def transmit(self, frame: Frame, blocks: range) -> None:
-        """Send blocks of a frame that was held."""
         self.part(Frames).transmit(frame, blocks)
 
     def conclude(self, frame: Frame) -> None:
-        """End a frame that was held and sent."""
         self.part(Frames).conclude(frame, FrameResult.COMPLETE, Status.OK)
 
     @property
@@ -321,18 +229,15 @@ class Module(Endpoint):
 
     @property
     def focus(self) -> int:
-        """Where the focus is, in 0.001 D; 0 where nothing says so."""
         focus = self.find(Focus)
-        return focus.position if focus else self.properties.values.get(PropertyTag.FOCUS_POSITION, 0)
+        return focus.position if focus else self.part(Properties).values.get(PropertyTag.FOCUS_POSITION, 0)
 
     def yield_focus(self) -> None:
-        """The ring is about to move the focus: no motor does."""
         focus = self.find(Focus)
         if focus is not None:
             focus.do_yield_to_ring(Cause())
 
     def unsent(self) -> tuple[int, int]:
-        """Frames that the phone has not got whole, and their bytes."""
         frames = self.find(Frames)
         return frames.unsent() if frames else (0, 0)
 
@@ -347,33 +252,27 @@ class Module(Endpoint):
             optics.property_set(tag)
 
     def erase(self) -> None:
-        """Forget settings and stored stills, never calibration."""
         stills = self.find(Stills)
         if stills is not None:
             stills.store.clear()
 
-    def note_busy(self, cause: Cause, part: SubsystemMask) -> None:
-        """A request is refused with BUSY: READY will say when to ask again."""
-        self._refused[part] = cause.arrived.txn
-
-    def busy(self, cause: Cause, part: SubsystemMask) -> NoReturn:
-        """Refuse a request for now."""
-        self.note_busy(cause, part)
-        raise RefusedError(Status.BUSY, retry_after=_RETRY)
-
-    def ready(self, part: SubsystemMask) -> None:
-        """A part can be asked again, if anybody was told that it was busy."""
-        if part in self._refused:
-            self.send(Ready(subsystems=part, after=self._refused.pop(part)))
-
     def fail(self, code: Status, subsystem: Subsystem) -> None:
-        """A fault that only a reset or a loss of power ends."""
-        self.session.fault = code, subsystem
+        self.part(Session).fault = code, subsystem
         self.signal("fault")
 
-    # ── The upper tester ──
+    def property_changed(self, cause: ChangeCause, *tags: int) -> None:
+        self.part(Properties).changed(cause, *tags)
 
-    def carry_out(self, operation: Tlv) -> Result:
-        work = self.part(Tester).offered.get(operation.tag)
-        result: Result = work(operation.value) if work else (Outcome.UNSUPPORTED, ())
-        return result
+    # ── What its users ask of it ──
+
+    @property
+    def session(self) -> Session:
+        return self.part(Session)
+
+    @property
+    def supply(self) -> Supply:
+        return self.part(Supply)
+
+    @property
+    def properties(self) -> Properties:
+        return self.part(Properties)

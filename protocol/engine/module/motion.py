@@ -7,6 +7,7 @@ from typing import Final
 
 from opalink.protocol.engine.machine import Cause
 from opalink.protocol.engine.module.part import ModulePart
+from opalink.protocol.engine.module.properties import Properties
 from opalink.protocol.packets import (
     AccelRange,
     GyroRange,
@@ -55,7 +56,7 @@ class Motion(ModulePart):
             self.end.clock.start(("motion", "ois"), _OIS_DT * _OIS_BATCH, self._ois)
 
     def _dt(self) -> int:
-        return SECOND // self.end.properties.values[PropertyTag.IMU_RATE]
+        return SECOND // self.end.part(Properties).values[PropertyTag.IMU_RATE]
 
     def _next_imu(self) -> None:
         dt = self._dt()
@@ -81,7 +82,7 @@ class Motion(ModulePart):
         self.end.clock.start(("motion", "ois"), _OIS_DT * _OIS_BATCH, self._ois)
 
     def heard_ois_target(self, cause: Cause) -> None:
-        mode = self.end.properties.values[PropertyTag.OIS_MODE] if self.end.has("OIS") else StabilisationMode.OFF
+        mode = self.end.part(Properties).values[PropertyTag.OIS_MODE] if self.end.has("OIS") else StabilisationMode.OFF
         target: OisTarget = cause.body
         if _OBEYED.get(StabilisationMode(mode)) != target.mode:
             return

@@ -11,6 +11,7 @@ from opalink.protocol.codec import Status
 from opalink.protocol.engine.dispatch import Later, RefusedError, Reply
 from opalink.protocol.engine.machine import Cause
 from opalink.protocol.engine.module.part import ModulePart
+from opalink.protocol.engine.module.properties import Properties
 from opalink.protocol.packets import (
     ChangeCause,
     ControlAction,
@@ -84,7 +85,7 @@ class Optics(ModulePart):
 
     def value(self, tag: int) -> int:
         """A lens property's value, or 0 where the module has not got it."""
-        return self.end.properties.values.get(tag, 0)
+        return self.end.part(Properties).values.get(tag, 0)
 
     # ── Aperture, density, zoom ──
 
@@ -96,7 +97,7 @@ class Optics(ModulePart):
         if self.kept_by_user(ring):
             raise RefusedError(Status.RING_OWNED)
         self.claim(ring)
-        status, reached = self.end.properties.judge(_TAG_OF[ring], ask.target)
+        status, reached = self.end.part(Properties).judge(_TAG_OF[ring], ask.target)
         if status is Status.RANGE_LIMIT:
             raise RefusedError(status, 1)
         if self.around.has(Status.MOTOR_BLOCKED):
@@ -104,14 +105,14 @@ class Optics(ModulePart):
         before = self._setting.pop(ask.kind, None)
         if before is not None:
             self.end.refuse(before, Status.CANCELLED)
-        span = self.end.properties.table[_TAG_OF[ring]].range
+        span = self.end.part(Properties).table[_TAG_OF[ring]].range
         path = abs(reached - self.value(_TAG_OF[ring]))
         wait = _TRAVEL[ask.kind] * path // max(1, span.hi - span.lo)
         self._setting[ask.kind] = cause
 
         def arrive() -> None:
             self._setting.pop(ask.kind, None)
-            self.end.properties.values[_TAG_OF[ring]] = reached
+            self.end.part(Properties).values[_TAG_OF[ring]] = reached
             self.report_lens()
             self.end.finish(cause, Reply(OpticSetResponse(reached), status))
 
@@ -145,7 +146,7 @@ class Optics(ModulePart):
     def _follow(self, ring: ControlId, moved: ControlId, delta: int) -> None:
         """What a ring moves goes with it."""
         tag = _TAG_OF[moved]
-        span = self.end.properties.table[tag].range
+        span = self.end.part(Properties).table[tag].range
         sign = -1 if self.value(PropertyTag.RING_DIRECTION) == RingSense.COUNTERCLOCKWISE else 1
         way = sign * delta * (span.hi - span.lo) * self.value(PropertyTag.RING_SENSITIVITY)
         if moved is ControlId.FOCUS_RING:
@@ -153,11 +154,11 @@ class Optics(ModulePart):
         before = self.value(tag)
         value = max(span.lo, min(span.hi, before + way // (100 * self.rings[ring].counts)))
         value = span.judge(value)[1]
-        self.end.properties.values[tag] = value
+        self.end.part(Properties).values[tag] = value
         if moved is ControlId.FOCUS_RING:
             self.end.signal("ring_turned")
         if value != before:
-            self.end.properties.changed(ChangeCause.USER, tag)
+            self.end.part(Properties).changed(ChangeCause.USER, tag)
             self.report_lens()
 
     def press(self, control: int, action: ControlAction | int) -> bool:

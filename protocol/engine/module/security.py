@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from opalink.protocol.engine.machine import Cause
 from opalink.protocol.engine.module.part import ModulePart
+from opalink.protocol.engine.module.session import Session
 from opalink.protocol.packets import SpdmResponse, TrustLevel
 from opalink.spec.form import SECOND
 
@@ -107,5 +108,7 @@ class Security(ModulePart):
             FIRMWARE: Measurement(digest, ValueType.MUTABLE_FIRMWARE, tcb=True),
             VERSION: Measurement(version.to_bytes(8, "big"), ValueType.VERSION, raw=True),
             DESCRIPTOR: Measurement(self.end.identity.sha256, ValueType.HARDWARE_CONFIGURATION),
-            SESSION_INDEX: Measurement(session_digest(*self.end.session.opening), ValueType.FIRMWARE_CONFIGURATION),
+            SESSION_INDEX: Measurement(
+                session_digest(*self.end.part(Session).opening), ValueType.FIRMWARE_CONFIGURATION
+            ),
         }

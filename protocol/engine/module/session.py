@@ -8,6 +8,7 @@ from typing import Any, Final
 from opalink.protocol.codec import Status
 from opalink.protocol.engine.machine import Cause
 from opalink.protocol.engine.module.part import ModulePart
+from opalink.protocol.engine.surroundings import Opening
 from opalink.protocol.packets import (
     Beacon,
     CounterId,
@@ -16,12 +17,9 @@ from opalink.protocol.packets import (
     EjectResponse,
     FaultEvent,
     FaultSeverity,
-    Hello,
     HelloResponse,
     Keepalive,
     LaserClass,
-    LinkParams,
-    LinkParamsResponse,
     ModuleClass,
     PowerClass,
     ResetLevel,
@@ -32,11 +30,6 @@ from opalink.spec.limits import VERSION_MAJOR, VERSION_MINOR
 _VERSIONS: Final = ((VERSION_MAJOR, VERSION_MINOR),)  # rising
 _U32: Final = 0xFFFF_FFFF
 _NO_LASER: Final = -32_768  # dBm × 100
-
-# What R-SEC-004 measures: the BEACON of the phone and of the module, LINK_PARAMS and HELLO with their responses.
-Opening = tuple[
-    Beacon | None, Beacon | None, tuple[LinkParams, LinkParamsResponse] | None, tuple[Hello, HelloResponse] | None
-]
 
 
 class Session(ModulePart):
@@ -150,7 +143,8 @@ class Session(ModulePart):
     # ── Effects ──
 
     def do_boot(self, _: Cause) -> None:
-        self.end.boot()
+        """Restart, once what was answered has left."""
+        self.end.clock.start(("session", "boot"), 0, self.end.boot)
 
     def do_new_session(self, cause: Cause) -> None:
         self.end.forget_exchanges()

@@ -33,7 +33,7 @@ class Stack(ModulePart):
             return
         self.around.elements = count
         self.elements, self.generation = self._seen(), self.generation + 1
-        self.end.properties.changed(ChangeCause.DEVICE, PropertyTag.STACK_GENERATION)
+        self.end.property_changed(ChangeCause.DEVICE, PropertyTag.STACK_GENERATION)
         self.end.send(self._report())
 
     def _seen(self) -> tuple[StackElement, ...]:

@@ -10,9 +10,10 @@ from msgspec import structs
 from opalink.protocol.codec import Status
 from opalink.protocol.engine.dispatch import RefusedError
 from opalink.protocol.engine.machine import Cause
-from opalink.protocol.engine.module.exposures import Exposures, Frame
-from opalink.protocol.engine.module.modes import Stream, sensor_modes
+from opalink.protocol.engine.module.exposures import Exposures
+from opalink.protocol.engine.module.modes import Frame, Stream, sensor_modes
 from opalink.protocol.engine.module.part import ModulePart
+from opalink.protocol.engine.module.properties import Properties
 from opalink.protocol.packets import (
     BufferStatus,
     CaptureQueue,
@@ -160,7 +161,7 @@ class Stills(ModulePart):
             self.held.pop(still.frame, None)
         self.report()
         stored = self.end.has("STORAGE")
-        free = self.end.properties.read(PropertyTag.STORE_FREE) if stored else max(0, _MEMORY - self._used)
+        free = self.end.part(Properties).read(PropertyTag.STORE_FREE) if stored else max(0, _MEMORY - self._used)
         return FrameReleaseResponse(total=len(self.all), free=free)
 
     # ── Reports ──

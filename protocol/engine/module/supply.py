@@ -11,6 +11,7 @@ from opalink.protocol.codec import Status
 from opalink.protocol.engine.dispatch import Later, RefusedError
 from opalink.protocol.engine.machine import Cause
 from opalink.protocol.engine.module.reverse import Reverse
+from opalink.protocol.engine.module.session import Session
 from opalink.protocol.packets import (
     BudgetAction,
     BudgetStep,
@@ -128,7 +129,7 @@ class Supply(Reverse):
         return cause.packet is not None and cause.packet.status in (Status.PWR_WAIT, Status.BUSY)
 
     def when_in_session(self, _: Cause) -> bool:
-        return self.end.session.number != 0
+        return self.end.part(Session).number != 0
 
     def when_backing_off(self, _: Cause) -> bool:
         return self.run.running("tRequestAfterWait")

@@ -3,22 +3,19 @@
 Plan: contacts and lanes · resets and reading · what a hand, a room and a battery do · conditions.
 """
 
-import hashlib
-from collections.abc import Iterator
-from functools import cache
-from importlib.resources import files
-from importlib.resources.abc import Traversable
 from typing import Any, Final
 
 from opalink import __version__
 from opalink.protocol.codec import Status, Tlv
+from opalink.protocol.engine.image import image_digest
 from opalink.protocol.engine.module.heat import Heat
 from opalink.protocol.engine.module.management import Management
 from opalink.protocol.engine.module.optics import Optics
 from opalink.protocol.engine.module.part import ModulePart
+from opalink.protocol.engine.module.properties import Properties
 from opalink.protocol.engine.module.stack import Stack
 from opalink.protocol.engine.module.stills import Stills
-from opalink.protocol.ir.load import catalogue
+from opalink.protocol.engine.surroundings import Result
 from opalink.protocol.packets import (
     AnswerTag,
     Condition,
@@ -32,30 +29,11 @@ from opalink.protocol.packets import (
     VersionAnswer,
 )
 
-Result = tuple[Outcome, tuple[Tlv, ...]]
 _DONE: Final[Result] = (Outcome.DONE, ())
 _FAILED: Final[Result] = (Outcome.FAILED, ())
 
 # Conditions that show in the answer to the next request of a session, whatever it is.
 GENERAL: Final = frozenset({Status.BUSY, Status.NO_MEMORY, Status.TIMEOUT})
-
-
-@cache
-def image_digest() -> bytes:
-    """SHA-256 of what runs: the catalogue and the code of the engine."""
-    digest = hashlib.sha256(catalogue().fingerprint.encode())
-    for name in ("opalink.protocol.engine", "opalink.protocol.packets"):
-        for file in _sources(files(name)):
-            digest.update(file.name.encode() + file.read_bytes())
-    return digest.digest()
-
-
-def _sources(folder: Traversable) -> Iterator[Traversable]:
-    for item in sorted(folder.iterdir(), key=lambda f: f.name):
-        if item.is_dir():
-            yield from _sources(item)
-        elif item.name.endswith(".py"):
-            yield item
 
 
 class Tester(ModulePart):
@@ -156,7 +134,7 @@ class Tester(ModulePart):
 
     def op_battery(self, value: Any) -> Result:
         self.around.battery = value.level
-        self.end.properties.battery_moved()
+        self.end.part(Properties).battery_moved()
         return _DONE
 
     def op_ring(self, value: Any) -> Result:
@@ -183,7 +161,7 @@ class Tester(ModulePart):
         if not isinstance(value.status, Condition):
             return _FAILED
         status, present = Status(value.status), bool(value.present)
-        parts = [p for p in self.end.obeying if status in p.conditions]
+        parts = [p for p in self.end.all_parts if status in p.conditions]
         if not parts and status not in GENERAL:
             return _FAILED
         if present is self.around.has(status):

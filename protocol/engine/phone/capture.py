@@ -19,8 +19,10 @@ from opalink.protocol.packets import (
     StreamSetup,
     TestPattern,
 )
+from opalink.spec.limits import QUEUED_CAPTURES
 
 _NONE: Final[frozenset[int]] = frozenset()
+_REMEMBERED: Final = 4 * QUEUED_CAPTURES  # deadlines; of requests that count, a module holds a quarter at most
 
 B = TypeVar("B")
 
@@ -38,7 +40,7 @@ class Capture(PhonePart):
         self.setups: tuple[StreamSetup, ...] = ()
         self.started = self.paused = _NONE
         self.requests = 0  # number of the last one
-        self.deadlines: dict[int, int] = {}  # of requests, in link time
+        self.deadlines: dict[int, int] = {}  # of the last requests that have one, in link time
         self._was = (_NONE, _NONE)  # started and paused before the answer that is being looked at
         self._wanted: Any = None
 
@@ -65,7 +67,10 @@ class Capture(PhonePart):
         space = {t.name: t.tag for t in self.end.catalogue.space["properties"].types}
         tlvs = tuple(Tlv(space[name], value) for name, value in settings.items())
         self.requests += 1
-        self.deadlines[self.requests] = deadline
+        if deadline:
+            self.deadlines[self.requests] = deadline
+            if len(self.deadlines) > _REMEMBERED:
+                del self.deadlines[min(self.deadlines)]
         ask = CaptureQueue(request=self.requests, mask=mask, frames=frames, deadline=deadline, plan=plan, settings=tlvs)
         return self._want("want_frames", ask)
 
@@ -161,7 +166,7 @@ class Capture(PhonePart):
 
     def when_frames_left(self, cause: Cause) -> bool:
         stopped = self._mask(cause) if cause.asked else self.started
-        return any(self.end.frames.open_on(stream) for stream in stopped)
+        return any(self.end.frame_open(stream) for stream in stopped)
 
     # ── What it sends ──
 

@@ -6,9 +6,10 @@ Plan: what is kept · guards · effects · what it sends · keep-alive and fault
 from typing import Final
 
 from opalink.protocol.codec import Status
+from opalink.protocol.engine.light import Light
 from opalink.protocol.engine.machine import Cause
-from opalink.protocol.engine.module.session import Opening
 from opalink.protocol.engine.phone.part import PhonePart
+from opalink.protocol.engine.surroundings import Opening
 from opalink.protocol.packets import (
     Beacon,
     CounterId,
@@ -72,7 +73,7 @@ class Contact(PhonePart):
     # ── Guards ──
 
     def when_asleep(self, _: Cause) -> bool:
-        return self.end.light.asleep
+        return self.end.part(Light).asleep
 
     def when_in_session(self, _: Cause) -> bool:
         return self.greeting is not None
@@ -124,7 +125,7 @@ class Contact(PhonePart):
         self.greeting, self.auth_done = cause.body, False
         self._nonces = (cause.asked.body.phone_nonce if cause.asked else 0, cause.body.module_nonce)
         hello = (cause.asked.body, cause.body) if cause.asked else None
-        self.opening = (self.fill_beacon(cause), self.beacon, self.end.light.params, hello)
+        self.opening = (self.fill_beacon(cause), self.beacon, self.end.part(Light).params, hello)
         self.end.count(CounterId.RESUMES if resumed else CounterId.SESSIONS)
 
     def do_end_session(self, _: Cause) -> None:
@@ -144,7 +145,7 @@ class Contact(PhonePart):
     # ── What it sends ──
 
     def fill_beacon(self, _: Cause) -> Beacon:
-        down, up = self.end.light.gears
+        down, up = self.end.part(Light).gears
         return Beacon(
             major=VERSION_MAJOR,
             minor=VERSION_MINOR,

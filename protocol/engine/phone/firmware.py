@@ -9,6 +9,7 @@ from typing import Final
 from msgspec import Struct
 
 from opalink.protocol.engine.machine import Cause
+from opalink.protocol.engine.phone.contact import Contact
 from opalink.protocol.engine.phone.part import PhonePart
 from opalink.protocol.packets import (
     ActivationTime,
@@ -66,7 +67,7 @@ class Firmware(PhonePart):
         return bool(cause.body.offset + cause.body.length <= len(self.image.data))
 
     def when_auth_done(self, _: Cause) -> bool:
-        return bool(self.end.contact.auth_done)
+        return bool(self.end.part(Contact).auth_done)
 
     def when_image_staged(self, cause: Cause) -> bool:
         return cause.body.state is FirmwareState.STAGED

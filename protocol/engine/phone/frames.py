@@ -7,21 +7,19 @@ Plan: a frame · one on its way · all of them.
 """
 
 from collections import deque
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from collections.abc import Callable
+from typing import Any, ClassVar, Final
 
 from msgspec import Struct
 
 from opalink.protocol.engine.machine import Cause, Run
-from opalink.protocol.engine.phone.part import PhonePart
+from opalink.protocol.engine.phone.capture import Capture
+from opalink.protocol.engine.phone.part import PhoneHost, PhonePart
 from opalink.protocol.packets import BlockFate, BlockNak, BlockRange, CounterId, FrameFlags, FrameLeader, FrameTrailer
 from opalink.protocol.picture.assembly import Assembler, FrameError
 from opalink.spec.form import MS, US, Event, Form, Local, Received, Role
-from opalink.spec.limits import LIMITS
+from opalink.spec.limits import NAK_ROUNDS, RESEND_PERCENT
 
-if TYPE_CHECKING:
-    from opalink.protocol.engine.phone import Phone
-
-_LIMITS: Final = {limit.name: limit.value for limit in LIMITS}
 _NAK_DEADLINE: Final = 20 * MS  # for what is asked for again
 _STILL_ROUNDS: Final = 64  # of asking again for a still without a deadline
 _OPEN: Final = 16  # frames on their way at once: each stream sends one after the other
@@ -48,7 +46,7 @@ class OneFrame:
 
     run: Run
 
-    def __init__(self, end: "Phone", leader: FrameLeader) -> None:
+    def __init__(self, end: PhoneHost, leader: FrameLeader) -> None:
         self._end = end
         self.store = Assembler(leader.frame, leader.stream, room=end.frame_room)
         self.leader = leader
@@ -60,7 +58,7 @@ class OneFrame:
 
     def result(self) -> Frame:
         store = self.store
-        setups = dict(enumerate(self._end.capture.setups))
+        setups = dict(enumerate(self._end.part(Capture).setups))
         mode = setups[self.leader.stream].mode if self.leader.stream in setups else None
         return Frame(self.leader, mode, store.trailer, store.data, store.missing(ranges=None), self._again)
 
@@ -88,15 +86,15 @@ class OneFrame:
         if not self.store.missing(ranges=1) or not self._end.module_has("BUFFER"):
             return False
         if self._still:
-            deadline = self._end.capture.deadlines.get(self.leader.request, 0)
+            deadline = self._end.part(Capture).deadlines.get(self.leader.request, 0)
             return self._end.link_time < deadline if deadline else self._rounds < _STILL_ROUNDS
-        return self._allowance > 0 and self._rounds < _LIMITS["nak_rounds"]
+        return self._allowance > 0 and self._rounds < NAK_ROUNDS
 
     @property
     def _allowance(self) -> int:
         """Blocks that may still be asked for again; all of a still's."""
         blocks = self.leader.blocks
-        return blocks if self._still else blocks * _LIMITS["resend_percent"] // 100 - self._again
+        return blocks if self._still else blocks * RESEND_PERCENT // 100 - self._again
 
     # ── Effects ──
 
@@ -108,7 +106,7 @@ class OneFrame:
     def do_keep_trailer(self, cause: Cause) -> None: ...
 
     def do_hand_over(self, _: Cause) -> None:
-        self._end.frames.hand_over(self.result())
+        self._end.part(Frames).hand_over(self.result())
 
     def do_discard(self, _: Cause) -> None:
         self._end.count(CounterId.FRAMES_DROPPED)
@@ -122,7 +120,7 @@ class OneFrame:
         return BlockNak(frame=leader.frame, stream=leader.stream, deadline=_NAK_DEADLINE // US, ranges=ranges)
 
     def _nak_over(self) -> None:
-        self._end.frames.fire(self, Local("nak_over"), Cause())
+        self._end.part(Frames).fire(self, Local("nak_over"), Cause())
 
 
 # ── All of them ──────────────────────────────────────────────────────────────────────────────────────
@@ -141,6 +139,7 @@ class Frames(PhonePart):
     def __init__(self, end: Any) -> None:
         super().__init__(end)
         self._machine = next(m for m in end.catalogue.machines if m.name == "FRAME" and m.role is Role.PHONE)
+        self.on_frame: Callable[[Frame], None] | None = None
 
     def restart(self) -> None:
         self.stills: deque[Frame] = deque()
@@ -233,7 +232,7 @@ class Frames(PhonePart):
         self.end.clock.stop(("frames", frame.leader.frame))
         if frame.run.state == "PARTIAL":
             self._partial = frame
-        if all(f.leader.stream in self.end.capture.started for f in self._open.values()):
+        if all(f.leader.stream in self.end.part(Capture).started for f in self._open.values()):
             self.end.signal("frames_done")
 
     def hand_over(self, frame: Frame) -> None:
@@ -245,4 +244,5 @@ class Frames(PhonePart):
             self.stills.append(frame)
         else:
             self.end.complain(f"Still {frame.leader.frame} is dropped: nobody takes those before it.")
-        self.end.frame_came(frame)
+        if self.on_frame is not None:
+            self.on_frame(frame)

@@ -9,6 +9,7 @@ from opalink.protocol.codec import Status
 from opalink.protocol.engine.dispatch import RefusedError
 from opalink.protocol.engine.machine import Cause
 from opalink.protocol.engine.phone.part import PhonePart
+from opalink.protocol.engine.phone.reader import Reader
 from opalink.protocol.packets import (
     ControlId,
     ControlOwner,
@@ -60,7 +61,7 @@ class Lens(PhonePart):
     def answer_control_owner(self, cause: Cause) -> ControlOwnerResponse:
         """The module asks on behalf of the hand on its ring: the user wins."""
         ask: ControlOwner = cause.body
-        controls = self.end.reader.records.get("controls")
+        controls = self.end.part(Reader).records.get("controls")
         if not any(ring.control == ask.control for ring in (controls.rings if controls else ())):
             raise RefusedError(Status.NO_SUCH_ID, 0)
         self.owners[ask.control] = Owner(ask.owner)

@@ -17,6 +17,8 @@ from opalink.protocol.codec import Status
 from opalink.protocol.engine.gears import LOOK, Gearbox, Reading, Shift, neighbours, upto
 from opalink.protocol.engine.light import Light
 from opalink.protocol.engine.machine import Cause
+from opalink.protocol.engine.phone.capture import Capture
+from opalink.protocol.engine.phone.contact import Contact
 from opalink.protocol.engine.phone.part import PhonePart
 from opalink.protocol.packets import (
     Beacon,
@@ -60,7 +62,7 @@ class PhoneLight(Light, PhonePart):
 
     @property
     def proven(self) -> bool:
-        return self.end.contact.proven
+        return self.end.part(Contact).proven
 
     @property
     def gears(self) -> tuple[int, int]:
@@ -68,13 +70,13 @@ class PhoneLight(Light, PhonePart):
 
     @property
     def streaming(self) -> bool:
-        return bool(self.end.capture.running)
+        return bool(self.end.part(Capture).running)
 
     # ── Gears ──
 
     def _mask(self) -> int:
         """The gears of the downlink that both sides have."""
-        beacon = self.end.contact.beacon
+        beacon = self.end.part(Contact).beacon
         return self.gears[0] & beacon.gears_down if beacon else 0
 
     def _look(self) -> None:
@@ -161,7 +163,7 @@ class PhoneLight(Light, PhonePart):
     # ── What it sends ──
 
     def fill_beacon(self, cause: Cause) -> Beacon:
-        return self.end.contact.fill_beacon(cause)
+        return self.end.part(Contact).fill_beacon(cause)
 
     def fill_link_params(self, _: Cause) -> LinkParams:
         self.epoch += 1

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from opalink.protocol.codec import DecodeError, Status, decode_layout
 from opalink.protocol.engine.machine import Cause
+from opalink.protocol.engine.phone.contact import Contact
 from opalink.protocol.engine.phone.part import FOR_NOW, PhonePart
 from opalink.protocol.packets import DescRead, DescriptorObject, ModeTable, ObjectMask, SensorMode
 from opalink.spec.form import MS, US
@@ -39,7 +40,7 @@ class Reader(PhonePart):
     def session_opened(self) -> None:
         self.records, self.modes = {}, ()
         self._begin()
-        greeting = self.end.contact.greeting
+        greeting = self.end.part(Contact).greeting
         if greeting is None:
             return
         self._digest = greeting.desc_sha256
@@ -67,7 +68,7 @@ class Reader(PhonePart):
         """The next part of the descriptor."""
         most = self.end.catalogue.channel["CONTROL"].payload_max - _HEAD
         ask = DescRead(object=DescriptorObject.DESCRIPTOR, offset=len(self._data), length=most)
-        if self.end.contact.greeting is not None and self.end.send(ask) is None:
+        if self.end.part(Contact).greeting is not None and self.end.send(ask) is None:
             self._later(self._ask)
 
     def _later(self, step: Callable[[], None], wait: int = _AGAIN) -> None:
@@ -124,7 +125,7 @@ class Reader(PhonePart):
             self._finish()
 
     def _ask_modes(self) -> None:
-        if self.end.contact.greeting is not None and self.end.send(ModeTable()) is None:
+        if self.end.part(Contact).greeting is not None and self.end.send(ModeTable()) is None:
             self._later(self._ask_modes)
 
     def told_mode_table(self, cause: Cause) -> None:
@@ -137,7 +138,8 @@ class Reader(PhonePart):
     def _finish(self) -> None:
         self.complete = True
         for part in self.end.all_parts:
-            part.known()
+            if isinstance(part, PhonePart):
+                part.known()
 
     # ── What is known ──
 

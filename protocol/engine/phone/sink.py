@@ -3,13 +3,14 @@
 Plan: what is asked for · guards · effects · what it sends · answers.
 """
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from msgspec import Struct
 
 from opalink.protocol.codec import Status
 from opalink.protocol.engine.machine import Cause
 from opalink.protocol.engine.phone.part import PhonePart
+from opalink.protocol.engine.phone.trust import Trust
 from opalink.protocol.packets import (
     Offer,
     PowerDirection,
@@ -21,9 +22,6 @@ from opalink.protocol.packets import (
     PwrStatus,
 )
 from opalink.spec.form import MS
-
-if TYPE_CHECKING:
-    from opalink.protocol.engine.phone.source import Source
 
 _VOLTAGE: Final = 5000  # mV: what charges a phone of ours
 _CURRENT: Final = 1500  # mA: class R1
@@ -62,15 +60,28 @@ class Sink(PhonePart):
         self._asked: Contract | None = None
         self._energy, self._since = 0, self.end.now  # towards the module, in pJ, until `_since`
 
+    @property
+    def offers(self) -> tuple[Offer, ...]:
+        """What the phone can supply now, by preference."""
+        raise NotImplementedError
+
+    def fail(self, kind: PowerFaultKind) -> None:
+        """A fault that latches: boot power at most, until power has been away."""
+        raise NotImplementedError
+
     # ── What is asked for ──
 
     def take_power(self) -> bool:
         """Have the module supply the phone; whether the module and the state allow it."""
-        return self.end.module_has("ROLE_SWAP") and self.end.trust.grants("ROLE_SWAP") and self._swap("want_power")
+        return self.end.module_has("ROLE_SWAP") and self._granted and self._swap("want_power")
 
     def give_power(self) -> bool:
         """Have the phone supply the module again; whether the state allows it."""
         return self._swap("want_supply")
+
+    @property
+    def _granted(self) -> bool:
+        return self.end.part(Trust).grants("ROLE_SWAP")
 
     def _swap(self, wish: str) -> bool:
         if self.end.asking("PWR_ROLE_SWAP"):
@@ -89,11 +100,10 @@ class Sink(PhonePart):
 
     def when_can_supply(self, cause: Cause) -> bool:
         ask = cause.body
-        offers: tuple[Offer, ...] = self.end.supply.offers
-        return any(o.min <= ask.voltage <= o.max and ask.current <= o.continuous for o in offers)
+        return any(o.min <= ask.voltage <= o.max and ask.current <= o.continuous for o in self.offers)
 
     def when_swap_agreed(self, cause: Cause) -> bool:
-        return not self.when_to_phone(cause) or (self.charges and self.end.trust.grants("ROLE_SWAP"))
+        return not self.when_to_phone(cause) or (self.charges and self._granted)
 
     # ── Effects ──
 
@@ -124,16 +134,15 @@ class Sink(PhonePart):
 
     def unanswered_pwr_role_swap(self, _: Cause) -> None:
         """Nobody knows which side supplies now: neither does, beyond boot power."""
-        self.end.supply.fail(PowerFaultKind.SOURCE_LOST)
+        self.fail(PowerFaultKind.SOURCE_LOST)
 
     # ── What it sends ──
 
     def fill_pwr_role_swap(self, _: Cause) -> PwrRoleSwap:
         """To the module, at no more than boot power: a contract follows."""
-        supply: Source = self.end.supply
         if self.end.source:
             return PwrRoleSwap(direction=PowerDirection.TO_PHONE, voltage=_VOLTAGE, current=_CURRENT)
-        first = supply.offers[0]
+        first = self.offers[0]
         return PwrRoleSwap(direction=PowerDirection.TO_MODULE, voltage=first.min, current=_LEAST)
 
     def fill_pwr_request(self, _: Cause) -> PwrRequest:

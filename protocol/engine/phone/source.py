@@ -7,7 +7,9 @@ from typing import Final
 
 from opalink.protocol.codec import Status
 from opalink.protocol.engine.machine import Cause
+from opalink.protocol.engine.phone.contact import Contact
 from opalink.protocol.engine.phone.sink import Contract, Sink
+from opalink.protocol.engine.phone.trust import Trust
 from opalink.protocol.packets import (
     BudgetCause,
     CounterId,
@@ -80,7 +82,7 @@ class Source(Sink):
     def offers(self) -> tuple[Offer, ...]:
         """The offers of now: none above class P2 until it is settled whom they are for, then none above what is allowed
         to it."""
-        most = min(self.spare, self.end.trust.max_power if self.end.contact.auth_done else _P2)
+        most = min(self.spare, self.end.part(Trust).max_power if self.end.part(Contact).auth_done else _P2)
         return tuple(o for o in OFFERS if _power(o) <= most) or OFFERS[:1]
 
     def power_came(self) -> None:
@@ -139,7 +141,7 @@ class Source(Sink):
             if power > above:
                 if self._resistance is None or self._resistance > resistance:
                     missing.add("contacts")
-                if genuine and not self.end.trust.genuine:
+                if genuine and not self.end.part(Trust).genuine:
                     missing.add("trust")
         return missing
 
@@ -228,7 +230,7 @@ class Source(Sink):
         return PwrReset(level=PowerResetLevel.SOFT)
 
     def do_contacts_off(self, _: Cause) -> None:
-        self.end.contact.supplying = False
+        self.end.part(Contact).supplying = False
         self.end.line("power_off")
         self.end.clock.start(_DISCHARGED, _OFF_TIME * MS, self._seated_still)
 

@@ -8,8 +8,10 @@ from typing import Any, Final
 from opalink import __version__
 from opalink.protocol.codec import Status, Tlv
 from opalink.protocol.engine.housekeeping import Housekeeping
-from opalink.protocol.engine.module.tester import image_digest
+from opalink.protocol.engine.image import image_digest
 from opalink.protocol.engine.phone.part import PhonePart
+from opalink.protocol.engine.phone.user import User
+from opalink.protocol.engine.surroundings import Result
 from opalink.protocol.packets import (
     AnswerTag,
     Condition,
@@ -20,7 +22,6 @@ from opalink.protocol.packets import (
     VersionAnswer,
 )
 
-Result = tuple[Outcome, tuple[Tlv, ...]]
 _DONE: Final[Result] = (Outcome.DONE, ())
 _FAILED: Final[Result] = (Outcome.FAILED, ())
 
@@ -89,7 +90,7 @@ class Tester(PhonePart):
     # ── The user ──
 
     def op_user(self, value: Any) -> Result:
-        return _DONE if self.end.user.act(value.action) else _FAILED
+        return _DONE if self.end.part(User).act(value.action) else _FAILED
 
     # ── Conditions ──
 

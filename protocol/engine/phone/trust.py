@@ -11,6 +11,7 @@ Plan: what is known · guards · effects · what it sends.
 from typing import TYPE_CHECKING, Any, Final
 
 from opalink.protocol.engine.machine import Cause
+from opalink.protocol.engine.phone.contact import Contact
 from opalink.protocol.engine.phone.part import PhonePart
 from opalink.protocol.packets import Feature, Spdm, TrustLevel, TrustPolicy
 from opalink.spec.form import US, Local
@@ -115,7 +116,7 @@ class Trust(PhonePart):
             anchors.roots,
             anchors.now,
             lambda: random.randbytes(_NONCE),  # a simulated phone's, so that a run can be repeated
-            Expected(session_digest(*self.end.contact.opening), anchors.references),
+            Expected(session_digest(*self.end.part(Contact).opening), anchors.references),
             known=self._known,
         )
         self._ask = self._requester.start()
@@ -123,9 +124,9 @@ class Trust(PhonePart):
     def fill_trust_policy(self, _: Cause) -> TrustPolicy:
         from opalink.protocol.spdm import policy
 
-        greeting = self.end.contact.greeting
+        greeting = self.end.part(Contact).greeting
         state = self.run.state
         self.level = TrustLevel[state] if state in TrustLevel.__members__ else TrustLevel.UNKNOWN
-        told = policy(self.level, greeting.features if greeting else 0, available=self.end.supply.total)
+        told = policy(self.level, greeting.features if greeting else 0, available=self.end.supply_total)
         self.max_power, self._granted = told.max_power, told.granted
         return told

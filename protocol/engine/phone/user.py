@@ -10,7 +10,9 @@ from typing import Any, Final
 
 from opalink.protocol.codec import Status
 from opalink.protocol.engine.machine import Cause
+from opalink.protocol.engine.phone.capture import Capture
 from opalink.protocol.engine.phone.part import FOR_NOW, PhonePart
+from opalink.protocol.engine.phone.reader import Reader
 from opalink.protocol.packets import StreamOp, StreamSetup, UserAction
 from opalink.spec.form import MS
 
@@ -61,7 +63,7 @@ class User(PhonePart):
         """Have it closed: streams stop and are given up."""
         self.opened = self.filming = False
         self._stills.clear()
-        self.end.capture.quiet()
+        self.end.part(Capture).quiet()
 
     def still(self, **settings: Any) -> None:
         """Take a still with some settings; opens the camera if it is closed."""
@@ -75,10 +77,10 @@ class User(PhonePart):
         self.filming = not self.filming
         if not self.opened:
             self.open()
-        if self.end.capture.running and self.filming:
-            self.end.capture.shoot(0)
-        elif self.end.capture.running:
-            self.end.capture.control(StreamOp.STOP, self._mask)
+        if self.end.part(Capture).running and self.filming:
+            self.end.part(Capture).shoot(0)
+        elif self.end.part(Capture).running:
+            self.end.part(Capture).control(StreamOp.STOP, self._mask)
         self._go_on()
 
     # ── The camera ──
@@ -88,11 +90,11 @@ class User(PhonePart):
 
     @property
     def _mask(self) -> int:
-        return (1 << max(1, len(self.end.capture.setups))) - 1
+        return (1 << max(1, len(self.end.part(Capture).setups))) - 1
 
     def _go_on(self) -> None:
         """Take the next step towards what is wanted."""
-        capture, reader = self.end.capture, self.end.reader
+        capture, reader = self.end.part(Capture), self.end.part(Reader)
         if not reader.complete or not reader.modes:
             return
         state = capture.run.state

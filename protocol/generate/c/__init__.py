@@ -1,46 +1,55 @@
-"""Back end: a codec in C99, as one header and one source.
+"""Back end: a codec in C99, as one header and one source; and, around both, an extension of Python.
 
 For firmware: no heap, and nothing of libc but memcpy. What a profile's features never use can be left out.
 
-Plan: the two files · profiles.
+Plan: the files · profiles.
 """
 
 from msgspec import structs
 
-from opalink.protocol.generate.c.codec import Codec, legal_space
+from opalink.protocol.generate.c.codec import Codec, legal, legal_space
 from opalink.protocol.generate.c.envelope import Wrap, crc_source, message_source, messages
+from opalink.protocol.generate.c.extension import extension_source
 from opalink.protocol.generate.c.header import field_names, header_source, ordered
-from opalink.protocol.generate.c.library import LETTER_FUNCTION, PATH_FUNCTION, used
+from opalink.protocol.generate.c.library import template, used
 from opalink.protocol.generate.c.names import bar
 from opalink.protocol.generate.c.tables import tables
 from opalink.protocol.generate.marks import header
 from opalink.protocol.ir import model as ir
 from opalink.spec.form import met
 
-HEADER, SOURCE = "opal.h", "opal.c"
+HEADER, SOURCE, EXTENSION = "opal.h", "opal.c", "accelerator.c"
 
-# ── The two files ────────────────────────────────────────────────────────────────────────────────────
+# ── The files ──────────────────────────────────────────────────────────────────────────────────────
 
 
 def files(catalogue: ir.Catalogue, profile: str = "") -> dict[str, bytes]:
-    """Header and source. Raises KeyError where no profile has this name."""
+    """Header and source; for everything also the extension, since Python leaves nothing out. Raises KeyError where no
+    profile has this name."""
     part = of_profile(catalogue, profile) if profile else catalogue
     what = f"The C codec of the profile {profile}" if profile else "The C codec"
-    mark = [header("//", catalogue.fingerprint, f"{what}: its {x}.") for x in ("header", "source")]
-    mark = ["\n".join(f"/*{line[2:]} */" for line in x.splitlines()) for x in mark]
+
+    def mark(which: str) -> str:
+        lines = header("//", catalogue.fingerprint, f"{what}: {which}.").splitlines()
+        return "\n".join(f"/*{line[2:]} */" for line in lines)
+
     doc = f"OPAL {catalogue.version}" + (f", what a module of the profile {profile} can use." if profile else ".")
-    made = {HEADER: header_source(part, mark[0], doc), SOURCE: source(part, mark[1])}
+    made = {HEADER: header_source(part, mark("its header"), doc), SOURCE: source(part, mark("its source"))}
+    if not profile:
+        made[EXTENSION] = extension_source(part, mark("its extension of Python"))
     return {name: text.encode() for name, text in made.items()}
 
 
 def source(c: ir.Catalogue, mark: str) -> str:
     """The source: tables, functions of the library, codec, names."""
-    spaces = [legal_space(c, s) for s in c.spaces if _holds_tlvs(c, s)]
+    held = [s for s in c.spaces if _holds_tlvs(c, s)]
+    promises = [f"{legal(s.name)};" for s in held]
+    spaces = [legal_space(c, s) for s in held]
     codecs = [Codec(c, x).source() for x in ordered(c)]
     checks = [crc_source(x) for x in c.crcs if any(e.crc == x.name for e in c.envelopes)]
     wraps = [Wrap(c, e).source() for e in c.envelopes]
     code = "\n".join([
-        *spaces, bar("Layouts"), *codecs, bar("CRCs"), *checks, bar("Envelopes"), *wraps,
+        *promises, bar("Layouts"), *codecs, bar("TLVs"), *spaces, bar("CRCs"), *checks, bar("Envelopes"), *wraps,
         bar("Messages"), message_source(c),
     ])  # fmt: skip
     promised = "opal_next_tlv( opal_begin_tlv( opal_end_tlv("
@@ -52,7 +61,6 @@ def source(c: ir.Catalogue, mark: str) -> str:
         tables(c),
         bar("The library"),
         used(code, promised),
-        bar("TLVs"),
         code,
         _names(c),
     ])  # fmt: skip
@@ -65,7 +73,7 @@ def _holds_tlvs(c: ir.Catalogue, space: ir.Space) -> bool:
 def _names(c: ir.Catalogue) -> str:
     """Paths and messages as text."""
     lines = [bar("Names"), "#ifdef OPAL_NAMES", "static const char *const opal_field_names[OPAL_FIELDS] = {"]
-    lines += [*(f'    "{n}",' for n in field_names(c)), "};", "", LETTER_FUNCTION, PATH_FUNCTION]
+    lines += [*(f'    "{n}",' for n in field_names(c)), "};", "", template("paths.c")]
     lines += ["const char *opal_message_name(uint16_t message)", "{", "    switch (message) {"]
     for m in messages(c):
         lines += [f"    case {m.macro}:", f'        return "{m.packet.name}.{m.form}";']

@@ -193,53 +193,49 @@ class Codec:
                 case ir.Tlvs():
                     x = f"v->{member(p.name)}"
                     body += [f"if ({x}.n != 0 && !opal_legal_{p.space}({x}.at, {x}.at + {x}.n)) {{"]
-                    body += [f"    return opal_unsound(e, {space_index(p.space)}, {field(p.name)}, {x});", "}"]
-                    body += self._append(p)
-        unused = [x for x in ("v", "out", "e") if not any(f"{x}->" in y or f"{x}, " in y for y in body)]
-        begin = f"static opal_fault opal_write_{self.name}("
-        head = [f"{begin}const opal_{self.name} *restrict v, opal_buffer *restrict out,"]
+                    body += [f"    (void)opal_unsound(e, {space_index(p.space)}, {field(p.name)}, {x});"]
+                    body += ["    return NULL;", "}", *self._append(p)]
+        used = [("v", "v->"), ("end", "end"), ("e", "(e, ")]
+        unused = [name for name, sign in used if not any(sign in line for line in body)]
+        begin = f"static uint8_t *opal_write_{self.name}("
+        head = [f"{begin}const opal_{self.name} *restrict v, uint8_t *p, const uint8_t *end,"]
         head += [f"{' ' * len(begin)}opal_error *restrict e)", "{"]
-        if any(isinstance(p, Run) and p.size for p in self.segments()):
-            head.append("    uint8_t *p;")
         if any(isinstance(p, ir.Rows) for p in self.layout.parts):
-            head.append("    uint32_t i;")
-        if len(head) > 3:
-            head.append("")
+            head += ["    uint32_t i;", ""]
         body = [*(f"(void){x};" for x in unused), *body]
-        return [*head, *(f"    {x}" for x in body), "    return OPAL_OK;", "}"]
+        return [*head, *(f"    {x}" for x in body), "    return p;", "}"]
 
     def _append(self, p: ir.Part) -> Lines:
-        x = f"v->{member(p.name)}"
-        return [f"if (opal_append(e, out, {x}) != OPAL_OK) {{", "    return e->fault;", "}"]
+        return [f"p = opal_append(e, p, end, v->{member(p.name)});", "if (p == NULL) {", "    return NULL;", "}"]
 
     def _write_run(self, run: Run) -> Lines:
-        lines = refusals(run, "v->")
+        lines = refusals(run, "v->", "return NULL;")
         last, size = run.parts[-1], run.size
         if isinstance(last, ir.Blob | ir.Rows | ir.Raw):
             x = f"v->{member(last.name)}.n"
-            lines += refusal(_capped(x, last.lo, last.hi, None), "OPAL_CAP", last.name)
+            lines += refusal(_capped(x, last.lo, last.hi, None), "OPAL_CAP", last.name, "return NULL;")
             if isinstance(last, ir.Rows):
-                lines += refusal([f"{x} > {capacity(self.name, last.name)}"], "OPAL_ROOM", last.name)
+                full = [f"{x} > {capacity(self.name, last.name)}"]
+                lines += refusal(full, "OPAL_ROOM", last.name, "return NULL;")
         if not size:
             return lines
-        lines += [f"if (out->size - out->n < {size}) {{", "    return opal_here(e, OPAL_ROOM, NULL);", "}"]
-        lines += ["p = out->at + out->n;", *write_run(run, "v->")]
+        lines += [f"if (end - p < {size}) {{", "    (void)opal_here(e, OPAL_ROOM, NULL);", "    return NULL;", "}"]
+        lines += write_run(run, "v->")
         if isinstance(last, ir.Blob | ir.Rows):
             n = f"(uint{8 * last.count}_t)v->{member(last.name)}.n"
             lines.append(store("p", size - last.count, last.count, n))
-        return [*lines, f"out->n += {size};"]
+        return [*lines, f"p += {size};"]
 
     def _write_rows(self, p: ir.Rows) -> Lines:
         x = f"v->{member(p.name)}"
         return [
-            f"opal_enter(e, {field(p.name)}, 0);",
             f"for (i = 0; i < {x}.n; i++) {{",
-            "    e->step[e->depth - 1].index = i;",
-            f"    if (opal_write_{p.row}(&{x}.at[i], out, e) != OPAL_OK) {{",
-            "        return e->fault;",
+            f"    p = opal_write_{p.row}(&{x}.at[i], p, end, e);",
+            "    if (p == NULL) {",
+            f"        opal_inside(e, {field(p.name)}, i);",
+            "        return NULL;",
             "    }",
             "}",
-            "e->depth--;",
         ]
 
     # ── The functions of a layout ──
@@ -258,15 +254,15 @@ class Codec:
             "",
             f"{encoder(self.name)}",
             "{",
-            "    const size_t n = out->n;",
-            "    opal_fault fault;",
+            "    const uint8_t *p;",
             "",
             "    e->depth = 0;",
-            f"    fault = opal_write_{self.name}(v, out, e);",
-            "    if (fault != OPAL_OK) {",
-            "        out->n = n;",
+            "    e->fault = OPAL_OK;",
+            f"    p = opal_write_{self.name}(v, out->at + out->n, out->at + out->size, e);",
+            "    if (p != NULL) {",
+            "        out->n = (size_t)(p - out->at);",
             "    }",
-            "    return fault;",
+            "    return e->fault;",
             "}",
         ]
 
@@ -286,24 +282,21 @@ def _capped(x: str, lo: int, hi: int, most: int | None) -> list[str]:
     return below + ([f"{x} > {literal(hi, 32)}"] if most is None or hi < most else [])
 
 
-def refusal(wrong: list[str], fault: str, name: str) -> Lines:
-    """The statement by which a writer refuses a field."""
+def refusal(wrong: list[str], fault: str, name: str, leave: str = "return e->fault;") -> Lines:
+    """The statement by which a writer refuses a field and leaves."""
     if not wrong:
         return []
-    return [
-        f"if ({' || '.join(wrong)}) {{",
-        f"    return opal_found(e, {fault}, NULL, {field(name)}, OPAL_WHOLE);",
-        "}",
-    ]
+    found = f"(void)opal_found(e, {fault}, NULL, {field(name)}, OPAL_WHOLE);"
+    return [f"if ({' || '.join(wrong)}) {{", f"    {found}", f"    {leave}", "}"]
 
 
-def refusals(run: Run, v: str) -> Lines:
+def refusals(run: Run, v: str, leave: str = "return e->fault;") -> Lines:
     """The checks of a run's numbers before they are put down."""
     lines: Lines = []
     for n, _ in run.numbers():
         if has_value(n):
             wrong = outside(f"{v}{member(n.name)}", n, span_of(n.bits, n.signed), n.bits)
-            lines += refusal(wrong, "OPAL_RANGE", n.name)
+            lines += refusal(wrong, "OPAL_RANGE", n.name, leave)
     return lines
 
 
@@ -340,26 +333,32 @@ def _shifted(f: ir.Number, v: str) -> str:
 # ── TLVs ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
+def legal(space: str) -> str:
+    """The signature of the function that says whether TLVs of a space are legal."""
+    return f"static bool opal_legal_{space}(const uint8_t *p, const uint8_t *end)"
+
+
 def legal_space(catalogue: ir.Catalogue, space: ir.Space) -> str:
-    """The function that says whether TLVs of a space are legal: lone numbers in place, records by their tables."""
-    cases: Lines = []
+    """That function. Those of its tags that are read alike share a case."""
+    alike: dict[str, Lines] = {}
+    scratch: dict[str, None] = {}
     for t in sorted(space.types, key=lambda t: t.tag):
         layout = catalogue.layout[t.layout]
-        if number := ir.lone_number(layout):
-            raw = load("p", 4, number.size)
-            raw = f"({ctype(number.bits, True)}){raw}" if number.signed else raw
-            wrong = [f"n != {number.size}u", *outside(raw, number, number.span, number.bits)]
-            test = any_of(wrong, "            ")
-        else:
-            test = f"!opal_sound({layout_index(t.layout)}, p + 4, p + 4 + n)"
-        cases += [f"        case {t.tag}u: /* {t.name} */", f"            if ({test}) {{"]
-        cases += ["                return false;", "            }", "            break;"]
+        if not ir.lone_number(layout) and not _roomy(layout):
+            scratch[layout.name] = None
+        alike.setdefault(_odd_value(layout), []).append(f"        case {t.tag}u: /* {t.name} */")
+    cases = []
+    for test, labels in alike.items():
+        cases += [*labels, f"            if ({test}) {{", "                return false;", "            }"]
+        cases += ["            break;"]
     if cases:
         cases = ["        switch (opal_u16(p)) {", *cases, "        default:", "            break;", "        }"]
+    room = [f"            opal_{x} {member(x)};" for x in scratch]
     return "\n".join([
-        f"static bool opal_legal_{space.name}(const uint8_t *p, const uint8_t *end)",
+        legal(space.name),
         "{",
         "    while (p != end) {",
+        *(["        union {", *room, "        } v;"] if room else []),
         "        unsigned n;",
         "",
         "        if (end - p < 4) {",
@@ -376,3 +375,20 @@ def legal_space(catalogue: ir.Catalogue, space: ir.Space) -> str:
         "}",
         "",
     ])  # fmt: skip
+
+
+def _roomy(layout: ir.Layout) -> bool:
+    """Whether a record is checked by its table, since a struct for it would take room."""
+    return any(isinstance(p, ir.Rows) for p in layout.parts)
+
+
+def _odd_value(layout: ir.Layout) -> str:
+    """The condition that the `n` bytes at `p + 4` are no legal value: a lone number is looked at in its place, a
+    record is read."""
+    if number := ir.lone_number(layout):
+        raw = load("p", 4, number.size)
+        raw = f"({ctype(number.bits, True)}){raw}" if number.signed else raw
+        return any_of([f"n != {number.size}u", *outside(raw, number, number.span, number.bits)], "            ")
+    if _roomy(layout):
+        return f"!opal_sound({layout_index(layout.name)}, p + 4, p + 4 + n)"
+    return f"opal_read_{layout.name}(&v.{member(layout.name)}, p + 4, p + 4 + n) != p + 4 + n"

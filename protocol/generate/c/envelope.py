@@ -174,7 +174,8 @@ class Wrap:
         lines += ["    const size_t begun = out->n;", "", "    e->depth = 0;", *(f"    {x}" for x in checks)]
         lines += [f"    if (out->size - begun < {size + check}u || out->size - begun - {size + check}u < {n}) {{"]
         lines += ["        return opal_here(e, OPAL_ROOM, NULL);", "    }"]
-        lines += [f"    out->n += {size};", "    (void)opal_append(e, out, v->payload);"]
+        lines += [f"    (void)opal_append(e, p + {size}, out->at + out->size, v->payload);"]
+        lines += [f"    out->n += {size} + {n};"]
         found = self.length()
         for x in write_run(self.run, "v->"):
             # Its type is what the bounds were checked for.
@@ -225,17 +226,6 @@ def messages(catalogue: ir.Catalogue) -> Iterator[Message]:
         for form in FORM_PLACE:
             if form in forms:
                 yield Message(packet, form, forms[form])
-
-
-BODY_PROTOTYPES = """\
-/* Which message a packet is: an OPAL_MESSAGE_, whether or not the catalogue has such a one. */
-uint16_t opal_message(const opal_Packet *packet);
-
-/* A payload by its message, which is what makes one member of the union valid, and back. OPAL_UNKNOWN where there is
- * no such message; the path of an error begins in the layout. */
-opal_fault opal_decode_body(opal_body *v, uint16_t message, opal_span from, opal_error *e);
-opal_fault opal_encode_body(const opal_body *v, uint16_t message, opal_buffer *out, opal_error *e);
-"""
 
 
 def message_source(catalogue: ir.Catalogue) -> str:

@@ -6,8 +6,8 @@ Plan: constants · structs · names · the header.
 from collections.abc import Iterable, Iterator
 
 from opalink.protocol.generate.c.codec import decoder, encoder
-from opalink.protocol.generate.c.envelope import BODY_PROTOTYPES, Wrap, messages
-from opalink.protocol.generate.c.library import NAMES_PROTOTYPES, TLV_PROTOTYPES, TYPES
+from opalink.protocol.generate.c.envelope import Wrap, messages
+from opalink.protocol.generate.c.library import template
 from opalink.protocol.generate.c.names import (
     bar,
     capacity,
@@ -183,41 +183,21 @@ def _messages(c: ir.Catalogue) -> Iterator[str]:
 
 # ── The header ───────────────────────────────────────────────────────────────────────────────────────
 
-INTRODUCTION = """\
- *
- * Freestanding C99: no heap, no recursion deeper than OPAL_DEPTH, nothing of libc but memcpy. One codec for both
- * sides of the link.
- *
- *     opal_Packet packet;
- *     opal_PwrRequest body;
- *     opal_error error;
- *
- *     if (opal_decode_Packet(&packet, received, true, &error) == OPAL_OK &&
- *         opal_message(&packet) == OPAL_MESSAGE_PWR_REQUEST_REQUEST &&
- *         opal_decode_PwrRequest(&body, packet.payload, &error) == OPAL_OK) {
- *
- * Whatever is variable is a span of the bytes that were given, which have to outlive it. Lists are arrays; how many
- * rows they have room for may be defined before this header, to the same for all that include it: with less than the
- * protocol allows, a longer list is OPAL_ROOM. Numbers are as on the wire: a comment names unit and scale.
- *
- * A decoder takes all of a span, which is not NULL; it makes every check that the catalogue declares, in wire order,
- * and never leaves what it gives out half filled with OPAL_OK. Members of enumerations are not checked: those of
- * later versions are legal. An encoder appends, and on a refusal leaves the buffer's `n` as it was. A payload that
- * was encoded in its place behind the header is not copied.
- *
- * Define before the source is compiled: OPAL_NAMES for paths as text, OPAL_CRC32C(data, n) and the like for a CRC
- * of your own.
-"""
-
 
 def header_source(c: ir.Catalogue, mark: str, doc: str) -> str:
     """The header; `mark` says what made it and `doc` what it is."""
     needs = Needs(c)
-    lines = [mark, f"/* {doc}", INTRODUCTION.rstrip("\n"), " */", ""]
+    lines = [mark, f"/* {doc}", template("introduction.h").rstrip("\n"), " */", ""]
     lines += ["#ifndef OPAL_H", "#define OPAL_H", "", "#include <stdbool.h>", "#include <stddef.h>"]
     lines += ["#include <stdint.h>", "", "#ifdef __cplusplus", 'extern "C" {', "#endif"]
     lines += [bar("Capacities: how many rows a list has room for"), *_capacities(c)]
-    lines += [bar("Results, spans, errors"), "/* The longest path. */", f"#define OPAL_DEPTH {depth(c)}", "", TYPES]
+    lines += [
+        bar("Results, spans, errors"),
+        "/* The longest path. */",
+        f"#define OPAL_DEPTH {depth(c)}",
+        "",
+        template("types.h"),
+    ]
     lines += ["/* Fields by name, in paths. */", "enum {", *(f"    {field(n)}," for n in field_names(c))]
     lines += ["    OPAL_FIELDS", "};", bar("Constants"), *_all_constants(c)]
     lines += [bar("Layouts")]
@@ -225,7 +205,7 @@ def header_source(c: ir.Catalogue, mark: str, doc: str) -> str:
         members = [line for f in ir.fields_of(x.parts) if has_value(f) for line in _member(x.name, f, needs)]
         lines += _struct(x.name, x.doc, members)
     lines += [f"{f(x.name)};" for x in c.layouts for f in (decoder, encoder)]
-    lines += ["", TLV_PROTOTYPES, bar("Envelopes: without `crc` the check is neither made nor written")]
+    lines += ["", template("tlvs.h"), bar("Envelopes: without `crc` the check is neither made nor written")]
     for e in c.envelopes:
         wrap = Wrap(c, e)
         members = [line for f in wrap.fields() for line in _member(e.name, f, needs)]
@@ -236,6 +216,6 @@ def header_source(c: ir.Catalogue, mark: str, doc: str) -> str:
     layouts = dict.fromkeys(m.layout for m in messages(c))
     lines += ["/* Any body. It is as large as the largest: see the capacities. */", "typedef union {"]
     lines += [f"    opal_{x} {member(x)};" for x in layouts] or ["    uint8_t nothing_;"]
-    lines += ["} opal_body;", "", BODY_PROTOTYPES, NAMES_PROTOTYPES]
+    lines += ["} opal_body;", "", template("messages.h"), template("paths.h")]
     lines += ["#ifdef __cplusplus", "}", "#endif", "", "#endif", ""]
     return "\n".join(lines)

@@ -3,54 +3,16 @@
 A layout is a row of items in wire order, and an item names a field, its bytes and what it may hold. Bounds are
 pooled, since most fields share theirs with others.
 
-Plan: the kinds of items · items of a layout · the tables.
+Plan: an item · items of a layout · the tables.
 """
 
 from collections.abc import Iterator
-from typing import Final
 
 from msgspec import Struct
 
+from opalink.protocol.generate.c.library import template
 from opalink.protocol.generate.c.names import bar, field, layout_index, literal, space_index
 from opalink.protocol.ir import model as ir
-
-KINDS: Final = """\
-/* What an item is. Those from OPAL_ONE on have bounds. */
-enum {
-    OPAL_FREE,  /* bytes that may be anything */
-    OPAL_TLVS,  /* TLVs of the space `of`, to the end */
-    OPAL_ONE,   /* a number that has one legal value */
-    OPAL_SOME,  /* a number with bounds */
-    OPAL_BYTES, /* a count, and so many bytes */
-    OPAL_ROWS,  /* a count, and so many of the layout `of` */
-    OPAL_REST   /* all bytes that are left */
-};
-
-/* `size` bytes have to be there. With `bits` a number is that wide, and at `shift`. */
-typedef struct {
-    uint16_t field;
-    uint16_t size;
-    uint16_t bound;
-    uint16_t of;
-    uint8_t kind;
-    uint8_t bits;
-    uint8_t shift;
-    uint8_t flags;
-} opal_item;
-
-#define OPAL_LAST 1u   /* the next item is behind it, not in the same bytes */
-#define OPAL_SIGNED 2u
-
-typedef struct {
-    uint64_t lo;
-    uint64_t hi;
-} opal_bound;
-
-typedef struct {
-    uint16_t tag;
-    uint16_t layout;
-} opal_tag;
-"""
 
 
 class Item(Struct, frozen=True):
@@ -127,7 +89,7 @@ def tables(catalogue: ir.Catalogue) -> str:
     spaces.append(len(tags))
     return "\n".join([
         bar("Tables: what the codec explains refusals by"),
-        KINDS,
+        template("items.h"),
         "enum {", *(f"    {layout_index(name)}," for name, _ in layouts), "    OPAL_LAYOUTS", "};", "",
         "enum {", *(f"    {space_index(s.name)}," for s in catalogue.spaces), "    OPAL_SPACES", "};", "",
         "/* A negative bound as two's complement. */",

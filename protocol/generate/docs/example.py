@@ -123,13 +123,12 @@ def annotated(catalogue: ir.Catalogue, packet: ir.Packet, form: Form, vector: Ve
     found = list(walk.layout(envelope.header, "", len(data)))
     body = list(walk.layout(name.parts, f"{form}.", len(data) - check))
     found = [*found, *body, (walk.at, data[walk.at :], "crc", f"{envelope.crc}, over all before it")]
-    rows, last = [], -1
+    rows, last = [], (-1, b"")
     for at, raw, field, value in found:
-        again = at == last
-        rows.append(
-            ("" if again else str(at), "" if again else f"`{_hex(raw)}`", f"`{field}`", _value(field, value, packet))
-        )
-        last = at
+        again = (at, raw) == last  # another field of the same word
+        shown = f"`{_hex(raw)}`" if raw and not again else ""
+        rows.append(("" if again else str(at), shown, f"`{field}`", _value(field, value, packet)))
+        last = at, raw
     return [f"The vector `{vector.name}`, {len(data)} bytes:", "", "```text", *_dump(data), "```", "",
             *table(("Offset", "Bytes", "Field", "Value"), rows, "opal-example")]  # fmt: skip
 

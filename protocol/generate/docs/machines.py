@@ -90,19 +90,21 @@ def rows_about(catalogue: ir.Catalogue, packet: ir.Packet) -> list[str]:
     """Where the machines receive a packet and where they send it."""
     received: list[tuple[str, ...]] = []
     sent: list[tuple[str, ...]] = []
+    own = ref(f"message-{packet.name}", packet.name) + " "  # which the page need not repeat
     for machine in catalogue.machines:
         name = ref(machine_anchor(machine), f"{machine.name} of the {machine.role}")
         for row in machine.rows:
             states = ", ".join(row.states)
             if isinstance(row.event, Received) and row.event.packet == packet.name:
-                received.append((name, states, *cells(row)))
+                upon, *others = cells(row)
+                received.append((name, states, upon.removeprefix(own), *others))
             elif forms := [a.form for a in row.actions if isinstance(a, Send) and a.packet == packet.name]:
                 sent.append((name, states, " and ".join(dict.fromkeys(forms)), *cells(row)[:2]))
     out: list[str] = []
     if received:
-        out += ["When it arrives:", "", *table(("Machine", "In", *HEADS), received, "opal-rows")]
+        out += ["When it arrives:", "", *table(("Machine", "In", *HEADS), received, "opal-about")]
     if sent:
-        out += ["When it is sent:", "", *table(("Machine", "In", "Form", "Upon", "If"), sent, "opal-rows")]
+        out += ["When it is sent:", "", *table(("Machine", "In", "Form", "Upon", "If"), sent, "opal-about")]
     return out
 
 

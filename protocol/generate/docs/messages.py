@@ -54,7 +54,9 @@ def _forms(catalogue: ir.Catalogue, p: ir.Packet, seen: Seen) -> list[str]:
     for form, name in p.forms.items():
         layout = catalogue.layout[name]
         out += heading(2, form.capitalize(), seen.anchor(name))
-        out += [f"Payload of {bytes_of(catalogue.sizes[name])}.", ""]
+        open_ended = any(isinstance(part, ir.Tlvs) and part.space == "extensions" for part in layout.parts)
+        more = " without extensions" if open_ended else ""
+        out += [f"Payload of {bytes_of(catalogue.sizes[name])}{more}.", ""]
         out += described(catalogue, layout, 3, f"{p.name} {form}", seen)
     if Form.REQUEST in p.forms and Form.ERROR not in p.forms:
         refusal = catalogue.error_layout(p)

@@ -18,7 +18,7 @@ from opalink.spec.form import Form
 
 NAME: Final = "opal.lua"
 # What is written by hand, in the order in which it comes, after the tables.
-TEMPLATES: Final = ("fields", "read", "show", "exchange", "flit", "frame", "protocol")
+TEMPLATES: Final = ("crc", "fields", "words", "read", "show", "exchange", "flit", "frame", "protocol")
 # The enumerations of header fields that the declarations do not tie to one.
 _TABLES: Final = {
     "PACKET": {"type": "PacketType", "status": "Status", "vc": "VirtualChannel"},

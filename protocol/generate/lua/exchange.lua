@@ -2,10 +2,18 @@
 -- ── Packets ──────────────────────────────────────────────────────────────────────────────────────────
 
 local HEADER = ENVELOPES.PACKET
-local AT = {}
-for _, name in ipairs({"type", "rsp", "vc", "status", "length", "txn"}) do AT[name] = place_of(HEADER.nodes, name) end
+local read_header = reader(HEADER.nodes, {"type", "rsp", "status", "txn"})
 
-local MESSAGE = {} -- by code and form: nodes of the body, and how the message is called
+local BEGINNING = 128 -- bytes of a packet that are read at once; of one that ends in raw data that is often enough
+
+-- Whether all that has to be looked at in a body is in its beginning.
+local function is_brief(steps)
+    local first, last = steps[1], steps[#steps]
+    if last and last.kind == "raw" then return #steps == 1 or #steps == 2 and HEADER.head + first.size <= BEGINNING end
+    return #steps == 0
+end
+
+local MESSAGE = {} -- by code and form: nodes of the body, how the message is called, whether its beginning is enough
 local CODES = {}
 for code in pairs(PACKET) do CODES[#CODES + 1] = code end
 table.sort(CODES)
@@ -15,13 +23,14 @@ for _, code in ipairs(CODES) do
         local path = p.name .. "." .. form
         local nodes = nodes_of(LAYOUT[layout], path .. ".")
         nodes.field = register(ProtoField.none("opal." .. path, p.name .. " " .. form, p.doc))
-        forms[form] = {nodes = nodes, path = path, label = p.name .. " " .. form}
+        forms[form] = {nodes = nodes, path = path, label = p.name .. " " .. form, brief = is_brief(nodes.steps)}
     end
     MESSAGE[code] = forms
 end
 
 local OTHER_SIDE = {phone = "module", module = "phone"}
-local RECENT = {} -- what the present frame holds, for the statistics
+local RECENT -- what the present frame holds, where statistics are taken
+local columns -- of the present frame, where anybody reads them
 local crc_limit = 1024
 
 -- ── Requests and responses ───────────────────────────────────────────────────────────────────────────
@@ -46,13 +55,13 @@ local function link(form, code, txn, pinfo, key)
     local side = direction(pinfo)
     local exchange = code * 65536 + txn
     if form == "request" then
-        open[side][exchange] = {key = key, number = pinfo.number, time = pinfo.rel_ts}
+        open[side][exchange] = {key = key, number = frame_number, time = pinfo.rel_ts}
     elseif form == "response" or form == "error" then
         local asked = open[side == 2 and 2 or 1 - side][exchange]
         if asked then
             local took = pinfo.rel_ts - asked.time
             partner[key] = {number = asked.number, took = took}
-            partner[asked.key] = {number = pinfo.number, took = took}
+            partner[asked.key] = {number = frame_number, took = took}
             open[side == 2 and 2 or 1 - side][exchange] = nil
         end
     end
@@ -70,87 +79,90 @@ end
 
 local AFTER = {} -- by code: what else is done with an event of that type
 
-local function form_of(s)
-    local status = value_of(AT.status, s, 0)
-    if value_of(AT.rsp, s, 0) == 1 then return SUCCESS[status] and "response" or "error", status end
-    return value_of(AT.txn, s, 0) ~= 0 and "request" or "event", status
+local function form_of(rsp, status, txn)
+    if rsp == 1 then return SUCCESS[status] and "response" or "error" end
+    return txn ~= 0 and "request" or "event"
 end
 
 -- Shows the header and judges it; what is damaged or unknown is shown as bytes.
-local function show_header(c, t, visited, broken, stop)
-    local tree = wanted(t, HEADER.nodes, visited) and t or nil
-    local _, found = walk(HEADER.nodes, c, 0, math.min(HEADER.head, #c.s), tree)
-    local nothing = not broken and found
-    if (broken or nothing) and #c.s > HEADER.head then
-        local last = math.min(stop or #c.s, #c.s)
-        if c.all and last > HEADER.head then t:add(HEADER.payload, c.tvb(HEADER.head, last - HEADER.head)) end
+local function show_header(c, broken, stop)
+    local _, found = walk(HEADER.nodes, c, 0, math.min(HEADER.head, c.size), wanted(c, HEADER.nodes) and c.tree or nil)
+    if pass.all and (broken or found) and c.size > HEADER.head then
+        local last = math.min(stop or c.size, c.size)
+        if last > HEADER.head then c.tree:add(HEADER.payload, c.tvb(HEADER.head, last - HEADER.head)) end
     end
     return broken or found
 end
 
 local UNNAMED = {{field = HEADER.payload}}
 
--- Dissects one packet, of which `s` are the bytes of `tvb`, and says in a word what it is.
-local function packet(tvb, s, pinfo, tree, key)
-    local t = tree:add(opal, tvb(0, #s))
-    local visited = pinfo.visited
-    local c = {s = s, tvb = tvb, all = t.visible}
-    local sum = c.all or #s <= crc_limit or wanted(t, ASKS, visited) or wanted(t, HEADER.crc_nodes, visited)
+-- Shows a body and judges it. Where that says that something is wrong and the CRC has not been checked, that comes
+-- first: the fault is then of the CRC if it is wrong, and the second result is its status.
+local function show_body(c, message, at, stop, sum)
+    local body = wanted(c, message.nodes) and branch(c, message.nodes, c.tree, at, stop) or nil
+    if not message.brief then whole(c) end
+    local after, wrong = walk(message.nodes, c, at, stop, body)
+    if after and after < stop then wrong = long(after, stop) end
+    if not wrong then return nil end
+    if not sum then
+        local _, damage, status = framed(HEADER, c, true)
+        if status == 0 then return damage, status end
+        return under(wrong, message.path), status
+    end
+    return under(wrong, message.path)
+end
+
+local function show_sides(code, form)
+    local sender = PACKET[code].sender
+    if form == "response" or form == "error" then sender = OTHER_SIDE[sender] or sender end
+    if OTHER_SIDE[sender] then columns.src, columns.dst = sender, OTHER_SIDE[sender] end
+end
+
+-- Dissects one packet and says in a word what it is.
+local function packet(tvb, pinfo, tree, key)
+    local c = context(tvb, tvb:raw(0, math.min(tvb:len(), BEGINNING)), tree)
+    local t, size = c.tree, c.size
+    local sum = pass.all or size <= crc_limit or wanted(c, ASKS) or wanted(c, HEADER.crc_nodes)
     local at, stop, status, cut = framed(HEADER, c, sum)
     local broken
     if not at then broken, stop = stop, cut end
-    local found = show_header(c, t, visited, broken, stop)
+    local found = show_header(c, broken, stop)
     local label, took = "damaged packet", nil
-    if #s >= HEADER.head then
-        local code, txn = value_of(AT.type, s, 0), value_of(AT.txn, s, 0)
-        local form, result = form_of(s)
+    if size >= HEADER.head then
+        local code, rsp, result, txn = read_header(c.s, 0)
+        local form = form_of(rsp, result, txn)
         local message = MESSAGE[code] and MESSAGE[code][form]
         label = message and message.label or string.format("%s %s", E.PacketType[code] or "type " .. code, form)
-        if c.all then t:append_text(": " .. label) end
-        if not found then
-            if message then
-                local body
-                if wanted(t, message.nodes, visited) then body = t:add(message.nodes.field, tvb(at, stop - at)) end
-                local after, wrong = walk(message.nodes, c, at, stop, body)
-                if after and after < stop then wrong = long(after, stop) end
-                found = wrong and under(wrong, message.path)
-                if found and not sum then -- the CRC comes before everything that it covers
-                    local _, damage, again = framed(HEADER, c, true)
-                    status = again or status
-                    if again == 0 then found = damage end
-                end
-            else
-                if stop > at and wanted(t, UNNAMED, visited) then t:add(HEADER.payload, tvb(at, stop - at)) end
-                t:add_proto_expert_info(UNKNOWN, label .. " is not known")
-            end
+        if pass.all then t:append_text(": " .. label) end
+        if message and not found then
+            local again
+            found, again = show_body(c, message, at, stop, sum)
+            status = again or status
+        elseif not found then
+            if stop > at and wanted(c, UNNAMED) then t:add(HEADER.payload, tvb(at, stop - at)) end
+            t:add_proto_expert_info(UNKNOWN, label .. " is not known")
         end
         if not found then
-            if txn ~= 0 and not visited then link(form, code, txn, pinfo, key) end
-            local other = partner[key]
-            if other then
-                if wanted(t, LINKS, visited) then show_link(t, form, other) end
-                if form ~= "request" then took = other.took end
+            if txn ~= 0 then
+                if not pass.visited then link(form, code, txn, pinfo, key) end
+                local other = partner[key]
+                if other and wanted(c, LINKS) then show_link(t, form, other) end
+                if other and form ~= "request" then took = other.took end
             end
             if form == "error" then
                 label = label .. " " .. (E.Status[result] or result)
                 t:add_proto_expert_info(REFUSED, label)
             end
-            if AFTER[code] and message then AFTER[code](c, t, at, pinfo, key) end
+            if AFTER[code] and message then AFTER[code](c, at, key) end
         end
         if txn ~= 0 then label = label .. " #" .. string.format("%d", txn) end
-        if PACKET[code] and not pinfo.in_error_pkt then
-            local sender = PACKET[code].sender
-            if form == "response" or form == "error" then sender = OTHER_SIDE[sender] or sender end
-            if OTHER_SIDE[sender] then
-                pinfo.cols.src, pinfo.cols.dst = sender, OTHER_SIDE[sender]
-            end
-        end
+        if columns and PACKET[code] and not pinfo.in_error_pkt then show_sides(code, form) end
     end
-    if c.all or wanted(t, HEADER.crc_nodes, visited) then show_crc(HEADER, c, t, stop, status) end
+    show_crc(HEADER, c, stop, status)
     if found then
         show_fault(t, tvb, found)
         label = label .. " [" .. found.class .. (found.path ~= "" and ": " .. found.path or "") .. "]"
     end
-    RECENT[#RECENT + 1] = {label = label, size = #s, took = took, fault = found and found.class}
+    if RECENT then RECENT[#RECENT + 1] = {label = label, size = size, took = took, fault = found and found.class} end
     return label
 end

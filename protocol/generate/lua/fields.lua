@@ -116,32 +116,18 @@ function NODE.tlvs(p, path)
     }
 end
 
--- What is compared of a number in a run, if anything: where it is, how it is read, its bounds. A number of 64 bits is
--- taken as the nearest that Lua 5.2 can hold, which is on the same side of any bound that is exact there.
-local function comparison(n, at)
-    local lo, hi = n.const or n.lo or -math.huge, n.const or n.hi or math.huge
-    if type(lo) ~= "number" or type(hi) ~= "number" or n.size == 8 and n.const then return {node = n, at = at} end
-    return {
-        at = at + 1, lo = lo, hi = hi, divisor = n.divisor, modulus = n.modulus, byte = n.format == "<I1",
-        format = n.size < 8 and n.format or n.format == "<e" and "<I4i4" or "<I4I4", wide = n.size == 8,
-    }
-end
-
+-- Neighbours of fixed size as one step: of those that nobody looks at, only bounds are compared.
 local FIXED = {number = true, bits = true, octets = true}
 
--- Neighbours of fixed size as one step: of those that nobody looks at, only bounds are compared.
 local function steps_of(nodes)
     local steps, run = {}, nil
     for _, n in ipairs(nodes) do
         if FIXED[n.kind] then
             if not run then
-                run = {kind = "run", nodes = {}, places = {}, compared = {}, size = 0}
+                run = {kind = "run", nodes = {}, places = {}, size = 0}
                 steps[#steps + 1] = run
             end
             run.nodes[#run.nodes + 1], run.places[#run.places + 1] = n, run.size
-            for _, f in ipairs(n.fields or {n}) do
-                if f.checked then run.compared[#run.compared + 1] = comparison(f, run.size) end
-            end
             run.size = run.size + n.size
         else
             steps[#steps + 1], run = n, nil
@@ -161,32 +147,19 @@ end
 -- A field is looked at where the packet's details are shown, or where a filter, a column or an option names it. What
 -- nobody looks at is not put into the tree: that is most of the time that a dissector takes.
 
-local function any(tree, fields)
-    for i = 1, #fields do
-        if tree:referenced(fields[i]) then return true end
-    end
-    return false
-end
-
+-- Says of a node whether it is asked for, alone or in something that is, and whether it is itself: `own`.
 local function asked_of(tree, n)
-    if n.kind == "bits" then
-        for _, f in ipairs(n.fields) do
-            f.asked = asked_of(tree, f)
-            n.asked = n.asked or f.asked
-        end
-        return n.asked
-    end
-    n.asked = tree:referenced(n.field) or n.count and tree:referenced(n.count) or n.flags ~= nil and (function()
-        for _, f in ipairs(n.flags) do if tree:referenced(f.field) then return true end end
-        return false
-    end)() or n.tag ~= nil and any(tree, {n.tag, n.length, n.value})
+    local own, inner = n.field ~= nil and tree:referenced(n.field), false
+    for _, field in pairs({n.tag, n.length, n.value}) do own = own or tree:referenced(field) end
+    for _, part in ipairs(n.fields or n.flags or {}) do inner = asked_of(tree, part) or inner end
+    n.own, n.asked = own, own or inner or n.count ~= nil and tree:referenced(n.count)
     return n.asked
 end
 
+-- The same of nodes and of all that is in them.
 local function mark(tree, nodes)
-    local found = false
+    local found = asked_of(tree, nodes)
     for _, n in ipairs(nodes) do
-        n.asked = false
         local here = asked_of(tree, n)
         if n.nodes and mark(tree, n.nodes) then here = true end
         for _, t in pairs(n.known or {}) do
@@ -207,16 +180,51 @@ local function mark(tree, nodes)
 end
 
 local GUI = gui_enabled()
-local marked = {} -- by nodes: for which pass they are marked, and whether any is asked for
+local OPAL -- the handle of the dissector, which is referenced wherever one of its fields is
+local passes -- by whether packets are visited again: what is known of the pass
+local pass -- the present one
+local frame_number -- of the present one
 
--- Whether any of these nodes is looked at. What is asked for stays the same over a pass of tshark, and is found out
--- once; in Wireshark it changes with every filter.
-local function wanted(tree, nodes, visited)
-    if tree.visible then return true end
-    local known = marked[nodes]
-    if GUI or not known or known.visited ~= visited then
-        known = {visited = visited, found = mark(tree, nodes) or nodes.field ~= nil and tree:referenced(nodes.field)}
-        marked[nodes] = known
+-- What is looked at stays the same over a pass of tshark, and is found out once; in Wireshark it changes all the time.
+-- `all` says that everything is shown, `asked` that any field may be asked for, `marks` by nodes whether one of them
+-- is, `listed` that somebody reads the columns: in tshark, nobody does who only counts.
+local function begin_frame(pinfo, tree)
+    local visited = pinfo.visited
+    frame_number, pass = pinfo.number, passes[visited]
+    if pass and not GUI then return end
+    OPAL = OPAL or Dissector.get("opal")
+    local all, listed = tree.visible, GUI or tostring(pinfo.cols.info) ~= "(info)"
+    pass = {visited = visited, all = all, asked = all or tree:referenced(OPAL), marks = {}, listed = listed}
+    passes[visited] = pass
+end
+
+-- What dissection of `tvb` carries along: `s` are its bytes, or as many of its first as it takes so far. Where nothing
+-- is asked for, it has no item in the tree.
+local function context(tvb, s, tree, label)
+    if pass.asked then tree = label and tree:add(opal, tvb(), label) or tree:add(opal, tvb()) end
+    return {s = s, tvb = tvb, tree = tree, size = tvb:len()}
+end
+
+local function whole(c)
+    if #c.s < c.size then c.s = c.tvb:raw() end
+    return c.s
+end
+
+-- Whether any of these nodes is looked at.
+local function wanted(c, nodes)
+    if not pass.asked or pass.all then return pass.all end
+    local found = pass.marks[nodes]
+    if found == nil then
+        found = mark(c.tree, nodes)
+        pass.marks[nodes] = found
     end
-    return known.found
+    return found
+end
+
+-- Where the parts of a node are shown: in an item of its own, or where nobody asks for that in the tree as it is. Such
+-- a tree is searched, and never looked at: it needs no branches.
+local function branch(c, n, tree, at, stop)
+    if not (pass.all or n.own) then return tree end
+    local item = tree:add(n.field, c.tvb(at, stop - at))
+    return item, item
 end

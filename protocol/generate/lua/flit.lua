@@ -4,13 +4,11 @@
 -- virtual channel, end to end, are its packets. This happens once, in the first pass; what came of it is kept by frame.
 
 local FLIT, SIDEBAND = ENVELOPES.FLIT, ENVELOPES.SIDEBAND
-local FAT = {}
-for _, name in ipairs({"seq", "kind", "epoch", "vc", "first_off"}) do FAT[name] = place_of(FLIT.nodes, name) end
+local read_flit = reader(FLIT.nodes, {"seq", "kind", "epoch", "vc", "first_off"})
 local KIND = {}
 for value, name in pairs(E.FlitKind) do KIND[name] = value end
 local NOWHERE = FLIT.size
 local FLIT_BYTES = FLIT.head + FLIT.size + FLIT.crc_size
-local KNOWN = AT.length.at - 1 + 2 -- bytes of a packet that say how long it is
 local HELD = 4096 -- FLITs that wait for one that is missing: no sender holds more for replay
 
 local DUPLICATE = expert_info("duplicate", "A FLIT that came twice", expert.group.SEQUENCE, expert.severity.NOTE)
@@ -55,13 +53,13 @@ local function close(ch, out)
     ch.parts, ch.frames, ch.need = {}, {}, 0
 end
 
-local function packet_size(s, at) return OVERHEAD + unpack(AT.length.format, s, at + AT.length.at) end
+local function packet_size(s, at) return OVERHEAD + HEADER.length(s, at) end
 
 -- The packets that begin at `at` and behind it, until the version byte is zero. `before` bytes are of earlier FLITs.
 local function begin(ch, data, at, before, number, out, own)
     local stop = #data
     while at < stop and byte(data, at + 1) ~= 0 do
-        if stop - at < KNOWN then
+        if stop - at < HEADER.known then
             ch.start, ch.frames = data:sub(at + 1), {number}
             return
         end
@@ -112,8 +110,8 @@ end
 
 -- A sound FLIT in the first pass.
 local function arrived(s, pinfo)
-    local side, out = direction(pinfo), {number = pinfo.number}
-    local epoch, kind, seq = value_of(FAT.epoch, s, 0), value_of(FAT.kind, s, 0), value_of(FAT.seq, s, 0)
+    local side, out = direction(pinfo), {number = frame_number}
+    local seq, kind, epoch, vc, offset = read_flit(s, 0)
     local e = ends[side]
     if not e or e.epoch ~= epoch then
         local fresh = e == nil
@@ -127,7 +125,7 @@ local function arrived(s, pinfo)
     end
     e.expected = e.expected or seq
     local f = {
-        vc = value_of(FAT.vc, s, 0), offset = value_of(FAT.first_off, s, 0), number = pinfo.number,
+        vc = vc, offset = offset, number = frame_number,
         payload = s:sub(FLIT.head + 1, FLIT.head + FLIT.size),
     }
     local ahead = (seq - e.expected + 32768) % 65536 - 32768
@@ -160,82 +158,79 @@ end
 
 -- ── In the tree ──────────────────────────────────────────────────────────────────────────────────────
 
-local function show_packets(tvb, pinfo, tree, t, out)
+local function show_packets(c, pinfo, tree, out)
     local labels = {}
     for i = 1, #out do
         local p = out[i]
-        local key = pinfo.number * PER_FRAME + i
+        local key = frame_number * PER_FRAME + i
         if p.at then
-            local inner = tvb(FLIT.head + p.at, p.size):tvb()
-            labels[i] = packet(inner, inner:raw(), pinfo, tree, key)
+            local inner = c.tvb(FLIT.head + p.at, p.size):tvb()
+            labels[i] = packet(inner, pinfo, tree, key)
         elseif p.data then
             local inner = ByteArray.new(p.data, true):tvb("Packet of " .. #p.frames .. " FLITs")
-            labels[i] = packet(inner, p.data, pinfo, tree, key)
+            labels[i] = packet(inner, pinfo, tree, key)
             if kept > keep_limit * 1048576 then p.data = nil end
         else
             labels[i] = "a packet that was not kept"
         end
-        if p.frames and wanted(t, SEGMENTS, pinfo.visited) then
-            for _, number in ipairs(p.frames) do t:add(SEGMENT, number):set_generated() end
+        if p.frames and wanted(c, SEGMENTS) then
+            for _, number in ipairs(p.frames) do c.tree:add(SEGMENT, number):set_generated() end
         end
     end
     return table.concat(labels, ", ")
 end
 
-local function show_envelope(e, c, t, visited)
+local function show_envelope(e, c)
+    local t = c.tree
     local at, stop, status, cut = framed(e, c, true)
     local found
     if not at then found, stop = stop, cut end
-    local _, wrong = walk(e.nodes, c, 0, math.min(e.head, #c.s), wanted(t, e.nodes, visited) and t or nil)
+    local _, wrong = walk(e.nodes, c, 0, math.min(e.head, c.size), wanted(c, e.nodes) and t or nil)
     found = found or wrong
-    local last = math.min(stop or #c.s, #c.s)
-    if last > e.head and (c.all and found or t:referenced(e.payload)) then
+    local last = math.min(stop or c.size, c.size)
+    if last > e.head and (pass.all and found or t:referenced(e.payload)) then
         t:add(e.payload, c.tvb(e.head, last - e.head))
     end
-    if c.all or wanted(t, e.crc_nodes, visited) then show_crc(e, c, t, stop, status) end
+    show_crc(e, c, stop, status)
     if found then show_fault(t, c.tvb, found) end
     return found, at, stop
 end
 
 local function flit(tvb, s, pinfo, tree)
-    local t = tree:add(opal, tvb(0, #s), "OPAL FLIT")
-    local c = {s = s, tvb = tvb, all = t.visible}
-    local found = show_envelope(FLIT, c, t, pinfo.visited)
+    local c = context(tvb, s, tree, "OPAL FLIT")
+    local found = show_envelope(FLIT, c)
     if found then return "FLIT [" .. found.class .. "]" end
-    local number = pinfo.number
-    if not pinfo.visited then
+    local t = c.tree
+    if not pass.visited then
         local out = arrived(s, pinfo)
-        if #out > 0 or out.note then results[number] = out end
+        if #out > 0 or out.note then results[frame_number] = out end
     end
-    local kind, vc = value_of(FAT.kind, s, 0), value_of(FAT.vc, s, 0)
-    local label = string.format("FLIT %s %s seq=%d", E.FlitKind[kind], E.VirtualChannel[vc] or vc,
-        value_of(FAT.seq, s, 0))
-    local out = results[number]
-    if ends_in[number] and wanted(t, SEGMENTS, pinfo.visited) then
-        t:add(REASSEMBLED_IN, ends_in[number]):set_generated()
-    end
+    local seq, kind, _, vc = read_flit(s, 0)
+    local label = string.format("FLIT %s %s seq=%d", E.FlitKind[kind], E.VirtualChannel[vc] or vc, seq)
+    local out = results[frame_number]
+    local ending = ends_in[frame_number]
+    if ending and wanted(c, SEGMENTS) then t:add(REASSEMBLED_IN, ending):set_generated() end
     if not out then return label end
     if out.note then t:add_proto_expert_info(NOTE[out.note]) end
     if #out == 0 then return label .. " [" .. out.note .. "]" end
-    return label .. ": " .. show_packets(tvb, pinfo, tree, t, out)
+    return label .. ": " .. show_packets(c, pinfo, tree, out)
 end
 
 local function sideband(tvb, s, pinfo, tree)
-    local t = tree:add(opal, tvb(0, #s), "OPAL sideband record")
-    local c = {s = s, tvb = tvb, all = t.visible}
-    local found, at, stop = show_envelope(SIDEBAND, c, t, pinfo.visited)
+    local c = context(tvb, s, tree, "OPAL sideband record")
+    local found, at, stop = show_envelope(SIDEBAND, c)
     if found then return "sideband record [" .. found.class .. "]" end
     local inner = tvb(at, stop - at):tvb()
-    return packet(inner, inner:raw(), pinfo, tree, pinfo.number * PER_FRAME)
+    return packet(inner, pinfo, tree, frame_number * PER_FRAME)
 end
 
-local SYNC = place_of(SIDEBAND.nodes, "sync")
+local sync = reader(SIDEBAND.nodes, {"sync"})
 local MARK
 for _, n in ipairs(SIDEBAND.nodes) do if n.name == "sync" then MARK = n.const end end
 
 -- A recording of the lanes holds both. Where the bytes could be either, the CRC tells.
 local function is_sideband(s)
-    if #s < SIDEBAND.head or value_of(SYNC, s, 0) ~= MARK then return false end
+    if #s < SIDEBAND.head or sync(s, 0) ~= MARK then return false end
     if #s ~= FLIT_BYTES then return true end
-    return framed(FLIT, {s = s}, true) == nil
+    return framed(FLIT, {s = s, size = #s}, true) == nil
 end

@@ -18,79 +18,75 @@ end
 local frames -- by stream and the low half of its number: the frame that is being received
 local part_of -- by key: the frame of a leader, a block or a trailer
 
-local function places(layout, names)
-    local out, nodes = {}, {}
-    for i, p in ipairs(LAYOUT[layout] or {}) do
-        nodes[i] = {kind = p.kind, name = p.name, size = p.size or 0, format = WORDS[p.size or 0]}
-        if p.kind ~= "number" and p.kind ~= "octets" then nodes[i] = nil break end
-    end
-    for _, name in ipairs(names) do out[name] = place_of(nodes, name) end
-    return out
-end
+-- What a leader leaves behind, with as little as can be for the collector of garbage to look at; the rest comes later.
+local LOW, HIGH, LEADER, BLOCKS, BLOCK_BYTES = 1, 2, 3, 4, 5
 
 local function code_of(name)
     for code, p in pairs(PACKET) do
-        if p.name == name then return code, p.forms.event end
+        if p.name == name and p.forms.event then return code, MESSAGE[code].event.nodes end
     end
 end
 
-local function show_part(c, t, pinfo, f, block)
-    if not (f and wanted(t, FRAME_NODES, pinfo.visited)) then return end
-    t:add(NUMBER, f.number):set_generated()
-    if f.leader ~= pinfo.number then t:add(LEADER_IN, f.leader):set_generated() end
-    if f.trailer and f.trailer ~= pinfo.number then t:add(TRAILER_IN, f.trailer):set_generated() end
+local function show_part(c, f, block)
+    if not (f and wanted(c, FRAME_NODES)) then return end
+    local t = c.tree
+    t:add(NUMBER, UInt64.new(f[LOW], f[HIGH])):set_generated()
+    if f[LEADER] ~= frame_number then t:add(LEADER_IN, f[LEADER]):set_generated() end
+    if f.trailer and f.trailer ~= frame_number then t:add(TRAILER_IN, f.trailer):set_generated() end
     if block then
-        t:add(OFFSET, UInt64.new(block) * UInt64.new(f.block_bytes)):set_generated()
+        t:add(OFFSET, UInt64.new(block) * UInt64.new(f[BLOCK_BYTES])):set_generated()
     end
-    if f.trailer == pinfo.number then
-        t:add(SEEN, f.count):set_generated()
-        t:add(UNSEEN, math.max(0, f.blocks - f.count)):set_generated()
+    if f.trailer == frame_number then
+        t:add(SEEN, f.count or 0):set_generated()
+        t:add(UNSEEN, math.max(0, f[BLOCKS] - (f.count or 0))):set_generated()
     end
 end
 
-local leader_code, leader_layout = code_of("FRAME_LEADER")
-local block_code, block_layout = code_of("FRAME_BLOCK")
-local trailer_code, trailer_layout = code_of("FRAME_TRAILER")
+local leader_code, leader_nodes = code_of("FRAME_LEADER")
+local block_code, block_nodes = code_of("FRAME_BLOCK")
+local trailer_code, trailer_nodes = code_of("FRAME_TRAILER")
 
 if leader_code and block_code and trailer_code then
-    local L = places(leader_layout, {"frame", "stream", "blocks", "block_bytes"})
-    local B = places(block_layout, {"frame_lo", "block"})
-    local T = places(trailer_layout, {"frame", "stream"})
+    local channel_of = reader(HEADER.nodes, {"vc"})
+    local read_leader = reader(leader_nodes, {"frame", "stream", "blocks", "block_bytes"})
+    local read_block = reader(block_nodes, {"frame_lo", "block"})
+    local read_trailer = reader(trailer_nodes, {"frame", "stream"})
     local first_stream
     for value, name in pairs(E.VirtualChannel) do if name == "STREAM0" then first_stream = value end end
 
     local function place(stream, number) return stream * 4294967296 + number end
 
-    AFTER[leader_code] = function(c, t, at, pinfo, key)
-        if not pinfo.visited then
-            local number = value_of(L.frame, c.s, at)
-            local f = {
-                number = number, leader = pinfo.number, blocks = value_of(L.blocks, c.s, at), count = 0, seen = {},
-                block_bytes = value_of(L.block_bytes, c.s, at),
-            }
-            frames[place(value_of(L.stream, c.s, at), number:lower())] = f
+    AFTER[leader_code] = function(c, at, key)
+        if not pass.visited then
+            local low, high, stream, blocks, block_bytes = read_leader(c.s, at)
+            local f = {low, high, frame_number, blocks, block_bytes}
+            frames[place(stream, low)] = f
             part_of[key] = f
         end
-        show_part(c, t, pinfo, part_of[key])
+        show_part(c, part_of[key])
     end
 
-    AFTER[block_code] = function(c, t, at, pinfo, key)
-        local block = value_of(B.block, c.s, at)
-        if not pinfo.visited then
-            local f = frames[place(value_of(AT.vc, c.s, 0) - first_stream, value_of(B.frame_lo, c.s, at))]
-            if f and f.seen and not f.seen[block] then f.seen[block], f.count = true, f.count + 1 end
+    AFTER[block_code] = function(c, at, key)
+        local frame_lo, block = read_block(c.s, at)
+        if not pass.visited then
+            local f = frames[place(channel_of(c.s, 0) - first_stream, frame_lo)]
+            if f then
+                local seen = f.seen or {}
+                if not seen[block] then seen[block], f.seen, f.count = true, seen, (f.count or 0) + 1 end
+            end
             part_of[key] = f
         end
-        show_part(c, t, pinfo, part_of[key], block)
+        show_part(c, part_of[key], block)
     end
 
-    AFTER[trailer_code] = function(c, t, at, pinfo, key)
-        if not pinfo.visited then
-            local where = place(value_of(T.stream, c.s, at), value_of(T.frame, c.s, at):lower())
+    AFTER[trailer_code] = function(c, at, key)
+        if not pass.visited then
+            local low, _, stream = read_trailer(c.s, at)
+            local where = place(stream, low)
             local f = frames[where]
-            if f then f.trailer, f.seen, frames[where] = pinfo.number, nil, nil end
+            if f then f.trailer, f.seen, frames[where] = frame_number, nil, nil end
             part_of[key] = f
         end
-        show_part(c, t, pinfo, part_of[key])
+        show_part(c, part_of[key])
     end
 end

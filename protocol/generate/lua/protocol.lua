@@ -4,6 +4,7 @@
 
 local function statistics(show)
     local tap = Listener.new("frame")
+    RECENT = {}
     local rows = {}
     function tap.reset() rows = {} end
     function tap.packet()
@@ -18,6 +19,7 @@ local function statistics(show)
             end
             if p.fault then row.faults = row.faults + 1 end
         end
+        RECENT = {} -- the next frame may be of another protocol
     end
     function tap.draw()
         local names = {}
@@ -66,29 +68,40 @@ opal.prefs_changed = preferences
 
 function opal.init()
     preferences()
+    passes = {}
     open, partner = {[0] = {}, {}, {}}, {}
     ends, results, ends_in, kept = {}, {}, {}, 0
     frames, part_of = {}, {}
 end
 
 -- Lua collects garbage when what is in use has doubled, and looks at all that is in use to do so: the nodes of every
--- message, again and again. Here it waits until there are 32 MiB of garbage.
-local GARBAGE = 32768 -- KiB
-local until_next = 0
+-- message, again and again. Here it waits until there are 64 MiB of garbage, as far as the version allows.
+local GARBAGE = 65536 -- KiB
+local PAUSE = INTEGERS and 1000 or 100000 -- per cent
+local until_next, before = 0, math.huge
 
 local function collect_later()
     until_next = until_next - 1
-    if until_next < 0 then
-        until_next = 1024
-        collectgarbage("setpause", math.min(1000, math.floor(100 + 100 * GARBAGE / collectgarbage("count"))))
+    if until_next > 0 then return end
+    local now = collectgarbage("count")
+    if now < before then -- it has just been collected, and nearly all there is is in use
+        collectgarbage("setpause", math.min(PAUSE, math.floor(100 + 100 * GARBAGE / now)))
     end
+    until_next, before = 256, now
+end
+
+local function begin(pinfo, tree)
+    collect_later()
+    begin_frame(pinfo, tree)
+    if RECENT then RECENT = {} end
+    columns = pass.listed and pinfo.cols or nil
+    if columns then columns.protocol = "OPAL" end
 end
 
 function opal.dissector(tvb, pinfo, tree)
-    collect_later()
-    RECENT = {}
-    pinfo.cols.protocol = "OPAL"
-    pinfo.cols.info = packet(tvb, tvb:raw(), pinfo, tree, pinfo.number * PER_FRAME)
+    begin(pinfo, tree)
+    local label = packet(tvb, pinfo, tree, frame_number * PER_FRAME)
+    if columns then columns.info = label end
     return tvb:len()
 end
 
@@ -96,11 +109,10 @@ end
 local lanes = Proto("opal_lane", "OPAL lane")
 
 function lanes.dissector(tvb, pinfo, tree)
-    collect_later()
-    RECENT = {}
-    pinfo.cols.protocol = "OPAL"
+    begin(pinfo, tree)
     local s = tvb:raw()
-    pinfo.cols.info = (is_sideband(s) and sideband or flit)(tvb, s, pinfo, tree)
+    local label = (is_sideband(s) and sideband or flit)(tvb, s, pinfo, tree)
+    if columns then columns.info = label end
     return tvb:len()
 end
 

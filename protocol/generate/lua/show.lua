@@ -1,17 +1,19 @@
 
 -- ── Envelopes ────────────────────────────────────────────────────────────────────────────────────────
 
-local ENVELOPES = {} -- by name: nodes of the header, where its length is, what comes after it
+local ENVELOPES = {} -- by name: nodes of the header, how its length is read, what comes after it
 for name, e in pairs(ENVELOPE) do
-    local nodes, at, place = nodes_of(e.parts, name .. "."), 0, nil
-    for _, n in ipairs(nodes) do
-        if n.name == "length" then place = {at = at, format = n.format} end
-        at = at + n.size
-    end
+    local nodes, at = nodes_of(e.parts, name .. "."), 0
     local found = {
-        name = name, nodes = nodes, head = at, place = place, size = e.size, crc = e.crc ~= "" and e.crc or nil,
+        name = name, nodes = nodes, size = e.size, crc = e.crc ~= "" and e.crc or nil,
         payload = register(ProtoField.bytes("opal." .. name .. ".payload", "payload", base.NONE, "What it carries.")),
     }
+    for _, n in ipairs(nodes) do
+        at = at + n.size
+        if n.name == "length" then found.known = at end -- bytes that say how long it is
+    end
+    found.head = at
+    if not found.size then found.length = reader(nodes, {"length"}) end
     if found.crc then
         found.crc_size = CRC[e.crc].width / 8
         found.format = WORDS[found.crc_size]
@@ -21,37 +23,6 @@ for name, e in pairs(ENVELOPE) do
         found.crc_nodes = {{field = found.crc_field}, {field = found.status_field}}
     end
     ENVELOPES[name] = found
-end
-
--- The place and the way of reading a field of fixed place, by its name.
-local function place_of(nodes, name)
-    local at = 0
-    for _, n in ipairs(nodes) do
-        if n.kind == "bits" then
-            for _, f in ipairs(n.fields) do
-                if f.name == name then
-                    return {at = at + 1, format = n.format, divisor = f.divisor, modulus = f.modulus}
-                end
-            end
-        elseif n.name == name then
-            return {at = at + 1, format = n.format}
-        elseif n.kind ~= "number" and n.kind ~= "octets" then
-            return nil
-        end
-        at = at + n.size
-    end
-end
-
--- The value of such a field in a string of which the layout begins after `start` bytes.
-local function value_of(place, s, start)
-    local value
-    if place.format == "<I1" then
-        value = byte(s, start + place.at)
-    else
-        value = unpack(place.format, s, start + place.at)
-    end
-    if place.divisor then return math.floor(value / place.divisor) % place.modulus end
-    return value
 end
 
 -- ── Faults in the tree ───────────────────────────────────────────────────────────────────────────────
@@ -102,7 +73,7 @@ end
 -- Where the payload begins and ends, or nothing and the fault of an envelope that is damaged. `sum` is set where the
 -- CRC is to be checked; then the third result says whether it is right.
 local function framed(e, c, sum)
-    local s, n = c.s, #c.s
+    local s, n = c.s, c.size
     if n < e.head then
         local at = 0
         for _, node in ipairs(e.nodes) do -- what is there of a cut header is not judged: no CRC vouches for it
@@ -110,14 +81,14 @@ local function framed(e, c, sum)
             at = at + node.size
         end
     end
-    local length = e.size or unpack(e.place.format, s, e.place.at + 1)
+    local length = e.size or e.length(s, 0)
     local stop = e.head + length
     if n < stop then return nil, short("payload", e.head, n, length) end
     local after = stop + (e.crc_size or 0)
     if n < after then return nil, short("crc", stop, n, e.crc_size) end
     local status = 2
     if e.crc and (sum or n > after) then
-        local computed, found = SUM[e.crc](s, stop), unpack(e.format, s, stop + 1)
+        local computed, found = SUM[e.crc](whole(c), stop), unpack(e.format, c.s, stop + 1)
         status = computed == found and 1 or 0
         if status == 0 then
             local detail = string.format("is 0x%x, computed 0x%x", found, computed)
@@ -128,8 +99,9 @@ local function framed(e, c, sum)
     return e.head, stop, status
 end
 
-local function show_crc(e, c, tree, stop, status)
-    if not (e.crc and stop) then return end
-    if #c.s >= stop + e.crc_size then tree:add_le(e.crc_field, c.tvb(stop, e.crc_size)) end
+local function show_crc(e, c, stop, status)
+    if not (e.crc and stop and wanted(c, e.crc_nodes)) then return end
+    local tree = c.tree
+    if c.size >= stop + e.crc_size then tree:add_le(e.crc_field, c.tvb(stop, e.crc_size)) end
     if status then tree:add(e.status_field, c.tvb(stop, 0), status):set_generated() end
 end
