@@ -3,6 +3,8 @@
 Plan: resuming · alive · leaving · resets.
 """
 
+from itertools import pairwise
+
 from msgspec import structs
 
 from opalink.conformance.preambles import (
@@ -163,14 +165,16 @@ def keepalive_breaks_a_silence(s: Session) -> None:
     silent(s)
     s.let(SECOND)  # reports of what was before are still under way
     timer = s.catalogue.timer["tKeepAlive"]
-    last = [x.time for x in s.steps if x.actor is Actor.IUT][-1]
+    before = len(s.steps)
     s.clear()
     s.let(3 * s.timer("tKeepAlive"))
-    for heard in s.inbox:  # whatever else it says breaks the silence too
-        least = timer.min if isinstance(heard.body, p.Keepalive) else None
-        s.waited(heard.time - last, s.timer("tKeepAlive"), "KEEPALIVE", least=least)
-        last = heard.time
-    s.waited(s.now - last, s.timer("tKeepAlive"), "KEEPALIVE")
+    # Whatever it says breaks the silence, an answer to the phone too.
+    alive = {heard.time for heard in s.inbox if isinstance(heard.body, p.Keepalive)}
+    said = [i for i, step in enumerate(s.steps) if step.actor is Actor.IUT and not step.on_lane]
+    for last, this in pairwise([i for i in said if i < before][-1:] + [i for i in said if i >= before]):
+        least = timer.min if s.steps[this].time in alive else None
+        s.waited(s.steps[this].time - s.steps[last].time, s.timer("tKeepAlive"), "KEEPALIVE", least=least)
+    s.waited(s.now - s.steps[said[-1]].time, s.timer("tKeepAlive"), "KEEPALIVE")
 
 
 @scenario(
