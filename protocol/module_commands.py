@@ -33,6 +33,10 @@ def serve(profile: str, listen: str) -> None:
 
     if profile not in catalogue().profile:
         raise click.UsageError(f"{profile!r} is no profile: {', '.join(catalogue().profile)}.")
+    if Module(profile).has("SECURITY"):
+        from opalink.protocol.spdm.reference import credentials
+
+        credentials(profile)  # certified before anybody waits for an answer
     try:
         answer(listen, lambda: Module(profile), lambda uri: click.echo(f"listening at {uri}", err=True))
     except UriError as error:
