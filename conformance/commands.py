@@ -62,6 +62,8 @@ def sentences() -> Iterator[None]:
         raise Stopped(f"{error} {ending(error)}.", Exit.TESTER_FAULT) from None
     except BenchError as error:
         raise Stopped(str(error), Exit.TESTER_FAULT) from None
+    except FileNotFoundError as error:
+        raise Stopped(f"There is no {error.filename}.", Exit.NOTHING_RAN) from None
     except OSError as error:
         raise Stopped(f"{error.filename or 'The output'}: {error.strerror or error}.", Exit.TESTER_FAULT) from None
 

@@ -25,7 +25,7 @@ from opalink.protocol.packets.enums import Lane
 
 # ── The recording of a test ──────────────────────────────────────────────────────────────────────────
 
-_SENDERS: Final = {Actor.TESTER: "tester", Actor.IUT: "IUT"}  # as the capture format calls them
+SENDERS: Final = {Actor.TESTER: "tester", Actor.IUT: "IUT"}  # as the capture format calls them
 
 
 def record(stream: BinaryIO, campaign: Campaign, result: Result) -> None:
@@ -33,8 +33,8 @@ def record(stream: BinaryIO, campaign: Campaign, result: Result) -> None:
     on_lanes = campaign.plane == "flit" or any(s.on_lane for s in result.steps)
     link_type = LINKTYPE_FLIT if on_lanes else LINKTYPE_PACKET
     lanes = sorted({s.lane for s in result.steps if s.data} | {Lane.SIDEBAND, Lane.LASER})
-    places = [(lane, actor) for lane in lanes for actor in _SENDERS]
-    interfaces = [Interface.of(lane_name(lane), _SENDERS[actor], link_type) for lane, actor in places]
+    places = [(lane, actor) for lane in lanes for actor in SENDERS]
+    interfaces = [Interface.of(lane_name(lane), SENDERS[actor], link_type) for lane, actor in places]
     # On the FLIT plane the packets are in the FLITs: they stand among the steps for whoever reads these.
     both = any(s.on_lane for s in result.steps)
     rows = _packets([s for s in result.steps if s.on_lane or not (both and s.data)])
@@ -50,7 +50,7 @@ def _packets(steps: Sequence[Step]) -> list[tuple[Step | None, list[str]]]:
     out: list[tuple[Step | None, list[str]]] = []
     notes: list[str] = []
     for step in steps:
-        if step.data and step.actor in _SENDERS:
+        if step.data and step.actor in SENDERS:
             own = [step.note] if step.note else []
             out.append((step, notes + own))
             notes = []

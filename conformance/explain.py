@@ -35,7 +35,7 @@ CLASSES: Final = {
     Class.BO: "inopportune behaviour: legal, in the wrong state",
     Class.NP: "what is not declared is refused",
     Class.RB: "robustness: damage, and whatever else can arrive",
-    Class.TI: "a timer",
+    Class.TI: "timers, at both edges where there are two",
 }
 NEAR: Final = 5  # names to suggest
 _NUMBERED: Final = re.compile(r"R-([A-Z]+)-([0-9]{1,6})")

@@ -10,7 +10,8 @@ from collections import Counter, defaultdict
 from html import escape
 
 from opalink.conformance.coverage import REASONS
-from opalink.conformance.purposes import ROLES, Class, Purpose
+from opalink.conformance.explain import CLASSES, JUDGED
+from opalink.conformance.purposes import ROLES, Purpose
 from opalink.conformance.selection import purposes
 from opalink.protocol.generate.docs.machines import toctree
 from opalink.protocol.generate.docs.words import heading, linked, page, plain, ref, said, table
@@ -41,14 +42,6 @@ def _link(purpose: Purpose, folder: str) -> str:
 
 # ── Requirements ─────────────────────────────────────────────────────────────────────────────────────
 
-_TESTABILITY = {
-    Testability.ACTIVE: "by a stimulus that provokes it",
-    Testability.PASSIVE: "by a monitor, on every packet that the implementation sends",
-    Testability.STATIC: "by the descriptor alone",
-    Testability.INSPECT: "by a person",
-    Testability.UNTESTABLE: "not at all",
-}
-
 
 def _requirement(catalogue: ir.Catalogue, r: Requirement, shown_by: list[Purpose]) -> list[str]:
     applies = " or ".join(f"without {n[1:]}" if n.startswith("!") else f"with {n}" for n in r.needs) or "always"
@@ -64,7 +57,7 @@ def _requirement(catalogue: ir.Catalogue, r: Requirement, shown_by: list[Purpose
         said(catalogue, r.text),
         "",
     ]
-    words = [f"Judged {_TESTABILITY[r.test]}."]
+    words = [f"Judged {JUDGED[r.test]}."]
     if r.packet:
         words.append(f"About {ref(f'message-{r.packet}', r.packet)}.")
     if r.source:
@@ -122,16 +115,6 @@ def _overview(catalogue: ir.Catalogue, areas: list[str], proof: dict[str, list[P
 
 # ── Tests ────────────────────────────────────────────────────────────────────────────────────────────
 
-_CLASSES = {
-    Class.CA: "Capability: it is there and does what it says.",
-    Class.BV: "Valid behaviour.",
-    Class.BI: "Invalid behaviour: a single fault.",
-    Class.BO: "Inopportune behaviour: legal, in the wrong state.",
-    Class.NP: "What is not declared is refused.",
-    Class.RB: "Robustness: damage, and whatever else can arrive.",
-    Class.TI: "Timers, at both edges where there are two.",
-}
-
 
 def _scenarios(catalogue: ir.Catalogue, some: list[Purpose]) -> list[str]:
     rows = [
@@ -185,9 +168,10 @@ def _test_index(pages: dict[str, list[Purpose]]) -> list[str]:
         "and says what the test changes; with `gf.`, the same on the FLIT plane. The report of a campaign names "
         "each test by its ID, and each failure by the requirement that was broken."
     )
+    classes = [(f"`{c}`", f"{words[0].upper()}{words[1:]}.") for c, words in CLASSES.items()]
     return [
         *heading(1, "Tests", "tests"), lead, "",
-        *table(("Class", "What it shows"), [(f"`{c}`", words) for c, words in _CLASSES.items()]),
+        *table(("Class", "What it shows"), classes),
         *table(("Page", "Tests", "By hand", "Subjects"), rows, "opal-list"),
         *toctree(pages),
     ]  # fmt: skip

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import click
 
+from opalink.conformance.commands import Stopped, sentences
 from opalink.conformance.report import printable
 from opalink.conformance.verdicts import Exit
 from opalink.fuzz.case import Case, text
@@ -22,36 +23,20 @@ from opalink.fuzz.guide import Campaign, Fuzzer, Limits, load
 from opalink.fuzz.player import PATIENCE, Player
 from opalink.fuzz.steps import CaseError
 from opalink.fuzz.triage import MOST, class_of, minimised
-from opalink.protocol.transport import BenchError, UriError
 
 SECONDS: Final = 60.0  # of a campaign that is given no end
 
 # ── Faults as exit codes ─────────────────────────────────────────────────────────────────────────────
 
 
-class Stopped(click.ClickException):
-    """Ends a command with one sentence and an exit code of the table."""
-
-    def __init__(self, words: str, code: Exit) -> None:
-        super().__init__(printable(words))
-        self.exit_code = int(code)  # type: ignore[misc] # click reads it from the instance
-
-
 @contextlib.contextmanager
 def _sentences() -> Iterator[None]:
-    """What goes wrong outside of cases, in one sentence each."""
-    try:
-        yield
-    except UriError as error:
-        raise click.UsageError(printable(str(error))) from None
-    except CaseError as error:
-        raise click.UsageError(printable(str(error))) from None
-    except BenchError as error:
-        raise Stopped(str(error), Exit.TESTER_FAULT) from None
-    except FileNotFoundError as error:
-        raise Stopped(f"There is no {error.filename}.", Exit.NOTHING_RAN) from None
-    except OSError as error:
-        raise Stopped(f"{error.filename or 'The output'}: {error.strerror or error}.", Exit.TESTER_FAULT) from None
+    """What goes wrong outside of cases, in one sentence each; a case that is none is a mistake of usage."""
+    with sentences():
+        try:
+            yield
+        except CaseError as error:
+            raise click.UsageError(printable(str(error))) from None
 
 
 def _bench(command: Callable[..., None]) -> Callable[..., None]:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 import opalink
+from opalink.conformance.evidence import SENDERS
 from opalink.conformance.report import lane_name, packet_name, printable
 from opalink.conformance.results import Actor
 from opalink.fuzz.case import Case, text
@@ -28,15 +29,11 @@ SHOWN: Final = 40  # packets that the page shows: the last ones
 
 # ── The recording ────────────────────────────────────────────────────────────────────────────────────
 
-_ACTORS: Final = {Actor.TESTER: "from the tester", Actor.IUT: "from the IUT"}
-
 
 def record(stream: BinaryIO, confirmed: Confirmed) -> None:
     """Write what was exchanged as pcapng."""
-    places: list[tuple[int, Actor]] = [(lane, actor) for lane in (Lane.SIDEBAND, Lane.LASER) for actor in _ACTORS]
-    interfaces = [
-        Interface(f"{lane_name(lane)} {_ACTORS[actor]}", LINKTYPE_PACKET, actor is Actor.IUT) for lane, actor in places
-    ]
+    places: list[tuple[int, Actor]] = [(lane, actor) for lane in (Lane.SIDEBAND, Lane.LASER) for actor in SENDERS]
+    interfaces = [Interface.of(lane_name(lane), SENDERS[actor], LINKTYPE_PACKET) for lane, actor in places]
     about = [*_about(confirmed), *text(confirmed.case).splitlines()]
     writer = Writer(stream, interfaces, about, f"opalink {opalink.__version__}")
     notes: list[str] = []

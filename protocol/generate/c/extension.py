@@ -27,7 +27,7 @@ from opalink.protocol.generate.c.header import ordered
 from opalink.protocol.generate.c.library import template
 from opalink.protocol.generate.c.names import bar, ctype, member
 from opalink.protocol.generate.python.enums import all_numbers, members_of
-from opalink.protocol.generate.python.envelope import CRC_FUNCTIONS, Wrap, _packet_wrap
+from opalink.protocol.generate.python.envelope import CRC_FUNCTIONS, Wrap, packet_wrap
 from opalink.protocol.generate.python.module import layout_homes
 from opalink.protocol.ir import model as ir
 from opalink.protocol.ir.names import singular
@@ -232,7 +232,7 @@ def extension_source(c: ir.Catalogue, mark: str, module: Callable[[str], str] = 
     records = {t.layout: None for s in spaces for t in s.types if not ir.lone_number(c.layout[t.layout])}
     converts = [Convert(x, module(homes[x.name]), x.name in bodies, x.name in {*bodies, *records}) for x in layouts]
     around = [
-        Around(c, _packet_wrap(c, e), module("codec"), "body")
+        Around(c, packet_wrap(c, e), module("codec"), "body")
         if e.name == "PACKET"
         else Around(c, Wrap(e, next((x for x in c.crcs if x.name == e.crc), None)), module("codec"), "payload")
         for e in c.envelopes

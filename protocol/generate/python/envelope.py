@@ -172,7 +172,7 @@ FORM_PLACE = {Form.REQUEST: 0, Form.RESPONSE: 1, Form.ERROR: 2, Form.EVENT: 3}
 
 def packet_source(catalogue: ir.Catalogue, e: ir.Envelope) -> str:
     """The packet: an envelope whose payload is a value, found by type and form."""
-    wrap = _packet_wrap(catalogue, e)
+    wrap = packet_wrap(catalogue, e)
     size = wrap.run.size
     lines = ["_T_PacketType_8, _T_Status_8 = _total(PacketType, 8), _total(Status, 8)"]
     lines += ["_T_VirtualChannel_4 = _total(VirtualChannel, 4)"]
@@ -233,7 +233,8 @@ def packet_source(catalogue: ir.Catalogue, e: ir.Envelope) -> str:
     return "\n".join(lines)
 
 
-def _packet_wrap(catalogue: ir.Catalogue, e: ir.Envelope) -> Wrap:
+def packet_wrap(catalogue: ir.Catalogue, e: ir.Envelope) -> Wrap:
+    """What stands around the body of a packet."""
     members = {"type": "PacketType", "status": "Status", "vc": "VirtualChannel"}
     return Wrap(e, next((c for c in catalogue.crcs if c.name == e.crc), None), members)
 
@@ -251,7 +252,7 @@ def whole_source(catalogue: ir.Catalogue, layout: ir.Layout) -> str | None:
             pass
         case _:
             return None
-    wrap = _packet_wrap(catalogue, next(e for e in catalogue.envelopes if e.name == "PACKET"))
+    wrap = packet_wrap(catalogue, next(e for e in catalogue.envelopes if e.name == "PACKET"))
     name, header, body = layout.name, wrap.run, replace(run, prefix="_body_")
     around = header.size + wrap.crc_size
     # A word with a constant is compared as a whole: its other fields are zero. So is the transaction of an event.
