@@ -95,6 +95,8 @@ class Runner:
         self.warnings: Counter[str] = Counter()
         self.died = False  # whether the last purpose ended the connection
         self.hung = False  # whether it did so by silence
+        self.deaths = 0  # purposes in a row that have ended it
+        self.gone = ""  # why nothing more is run
         self.host = Host()
         self.features: frozenset[str] | None = None  # by which purposes apply; None if not known
         meet = Mirror if self.role is Role.PHONE else Session
@@ -279,28 +281,30 @@ class Runner:
     def campaign(self, purposes: Sequence[Purpose], progress: Progress | None) -> list[Result]:
         """Every purpose once."""
         results: list[Result] = []
-        deaths, gone = 0, ""
         for purpose in purposes:
-            why = obstacle(purpose, self.bench, self.options.plane, self.features)
-            if why is None and gone:
-                why = Verdict.NOTRUN, gone
-            if why is not None:
-                verdict, reason = why
-                result = structs.replace(self._unrun(purpose), verdict=verdict, reason=reason)
-            else:
-                result = self.run(purpose)
-                if self.died:
-                    deaths += not self.session.spent
-                    if not self.reconnect():
-                        gone = "The implementation went away and did not come back."
-                    elif deaths >= GIVE_UP:
-                        gone = f"The implementation crashed or hung {deaths} times in a row."
-                else:
-                    deaths = 0
-            results.append(result)
+            results.append(self.step(purpose))
             if progress is not None:
-                progress(result, len(results), len(purposes))
+                progress(results[-1], len(results), len(purposes))
         return results
+
+    def step(self, purpose: Purpose) -> Result:
+        """The next purpose of a campaign: executed, unless something stands against it or nothing is left to test."""
+        why = obstacle(purpose, self.bench, self.options.plane, self.features)
+        if why is None and self.gone:
+            why = Verdict.NOTRUN, self.gone
+        if why is not None:
+            verdict, reason = why
+            return structs.replace(self._unrun(purpose), verdict=verdict, reason=reason)
+        result = self.run(purpose)
+        if self.died:
+            self.deaths += not self.session.spent
+            if not self.reconnect():
+                self.gone = "The implementation went away and did not come back."
+            elif self.deaths >= GIVE_UP:
+                self.gone = f"The implementation crashed or hung {self.deaths} times in a row."
+        else:
+            self.deaths = 0
+        return result
 
     def moot(self, purposes: Sequence[Purpose], results: Sequence[Result]) -> list[Result]:
         """What could not be run and turns out to be about nothing: its premise, a status, was never answered. Only a
@@ -337,64 +341,82 @@ def certify(uri: str, options: Options | None = None, progress: Progress | None 
     try:
         if o.role is not None and runner.role is not o.role:
             raise NotOffered(f"{uri} is a {runner.role}: it was to be judged as a {o.role}.")
-        return _certify(runner, select(runner.role, o.plan, o.selection), declared, progress)
+        return Certification(runner, declared).run(select(runner.role, o.plan, o.selection), progress)
     finally:
         runner.close()
 
 
-def _certify(runner: Runner, chosen: Sequence[Purpose], declared: Pics | None, progress: Progress | None) -> Campaign:
-    o, catalogue = runner.options, runner.catalogue
-    bound, observed = runner.probe()
-    known = runner.known
-    seen = probe.picture(catalogue, bound, known, observed)
-    warnings = list(pics.review(seen, catalogue)) if known.reached else []
-    if declared is None:
-        statement = seen
-    else:
-        statement = Pics(
-            declared.product, declared.version, declared.catalogue, declared.role, declared.profile, declared.features,
-            seen.advertised, observed,
-        )  # fmt: skip
-    if o.profile:
-        statement = structs.replace(statement, profile=o.profile)
-    contradicted = []
-    if known.reached:
-        contradicted = pics.contradictions(statement.features, seen.advertised, observed)
+class Certification:
+    """A campaign under way: what was declared, what the implementation says of itself, and whether the two agree.
+
+    Whoever has a loop of their own calls the runner's `step` for each purpose, and `conclude`; `run` does both."""
+
+    def __init__(self, runner: Runner, declared: Pics | None) -> None:
+        o, catalogue = runner.options, runner.catalogue
+        self.runner = runner
+        self.bound, observed = runner.probe()
+        known = runner.known
+        seen = probe.picture(catalogue, self.bound, known, observed)
+        self.warnings = list(pics.review(seen, catalogue)) if known.reached else []
+        if declared is None:
+            statement = seen
+        else:
+            statement = Pics(
+                declared.product, declared.version, declared.catalogue, declared.role, declared.profile,
+                declared.features, seen.advertised, observed,
+            )  # fmt: skip
         if o.profile:
-            contradicted += pics.review(statement, catalogue)
-    stop = bool(contradicted) and o.plan is not Plan.QUICK
-    warnings += contradicted
-    runner.features = features = statement.declared if known.reached or declared else None
-    results = [] if stop else runner.moot(chosen, runner.campaign(chosen, progress))
-    both = zip(chosen, results, strict=not stop)
-    moot = {id_ for p, r in both if p.premise and r.verdict is Verdict.NA for id_ in r.requirements}
-    level = o.level or (Reach.L3 if o.plan is Plan.CERT else reached(results)) or Reach.L1
-    if runner.role is Role.PHONE:  # there is more to be seen of a phone than this suite knows to look for
-        level = min(level, Reach.L1)
-    verdict, reason = conclusion(results, level, known.reached, contradicted if stop else ())
-    warnings += [f"{r} (SHOULD) was not kept, {n} times." for r, n in sorted(runner.warnings.items())]
-    covered = coverage(catalogue, runner.role, features or (), runner.seen_on, results, runner.monitor, moot)
-    if runner.role is Role.PHONE:
-        shown = covered.count(How.ACTIVE, How.PASSIVE)
-        warnings.append(f"The chapter on phones is a first one: of {covered.total} requirements it has shown {shown}.")
-    return Campaign(
-        iut=runner.uri,
-        plan=o.plan,
-        profile=statement.profile,
-        role=runner.role,
-        seed=o.seed,
-        clock="virtual" if runner.bench.virtual else "real",
-        plane=planes.met(runner.bench, o.plane),
-        spec=catalogue.version,
-        catalogue=catalogue.fingerprint,
-        selection=o.selection,
-        bound=bound,
-        pics=pics.write(statement),
-        results=tuple(results),
-        coverage=covered,
-        verdict=verdict,
-        level=level if results and not o.selection else "",
-        asked=o.level or "",
-        reason=reason,
-        warnings=tuple(warnings),
-    )
+            statement = structs.replace(statement, profile=o.profile)
+        self.statement = statement
+        contradicted: list[str] = []
+        if known.reached:
+            contradicted = pics.contradictions(statement.features, seen.advertised, observed)
+            if o.profile:
+                contradicted += pics.review(statement, catalogue)
+        self.warnings += contradicted
+        self.stopped = contradicted if o.plan is not Plan.QUICK else []  # why no test is run
+        runner.features = statement.declared if known.reached or declared else None
+
+    def run(self, chosen: Sequence[Purpose], progress: Progress | None) -> Campaign:
+        """Every purpose, and what they come to."""
+        return self.conclude(chosen, [] if self.stopped else self.runner.campaign(chosen, progress))
+
+    def conclude(self, chosen: Sequence[Purpose], results: list[Result]) -> Campaign:
+        """What the results of these purposes, in their order, come to."""
+        runner, statement, warnings = self.runner, self.statement, list(self.warnings)
+        o, catalogue = runner.options, runner.catalogue
+        results = runner.moot(chosen, results)
+        both = zip(chosen, results, strict=not self.stopped)
+        moot = {id_ for p, r in both if p.premise and r.verdict is Verdict.NA for id_ in r.requirements}
+        level = o.level or (Reach.L3 if o.plan is Plan.CERT else reached(results)) or Reach.L1
+        if runner.role is Role.PHONE:  # there is more to be seen of a phone than this suite knows to look for
+            level = min(level, Reach.L1)
+        verdict, reason = conclusion(results, level, runner.known.reached, self.stopped)
+        warnings += [f"{r} (SHOULD) was not kept, {n} times." for r, n in sorted(runner.warnings.items())]
+        covered = coverage(catalogue, runner.role, runner.features or (), runner.seen_on, results, runner.monitor, moot)
+        if runner.role is Role.PHONE:
+            shown = covered.count(How.ACTIVE, How.PASSIVE)
+            warnings.append(
+                f"The chapter on phones is a first one: of {covered.total} requirements it has shown {shown}."
+            )
+        return Campaign(
+            iut=runner.uri,
+            plan=o.plan,
+            profile=statement.profile,
+            role=runner.role,
+            seed=o.seed,
+            clock="virtual" if runner.bench.virtual else "real",
+            plane=planes.met(runner.bench, o.plane),
+            spec=catalogue.version,
+            catalogue=catalogue.fingerprint,
+            selection=o.selection,
+            bound=self.bound,
+            pics=pics.write(statement),
+            results=tuple(results),
+            coverage=covered,
+            verdict=verdict,
+            level=level if results and not o.selection else "",
+            asked=o.level or "",
+            reason=reason,
+            warnings=tuple(warnings),
+        )
