@@ -330,10 +330,20 @@ def _last_words(error: BenchError) -> str:
 
 
 def certify(uri: str, options: Options | None = None, progress: Progress | None = None) -> Campaign:
-    """Judge the implementation at a URI. Raises UriError, Unreachable and NotOffered where there is nothing to judge,
-    BadExpression for a selection that is none, PicsError for a PICS that cannot be used."""
+    """Judge the implementation at a URI. Raises BadExpression for a selection that is none, and whatever `begin`
+    raises."""
     o = options or Options()
-    catalogue = published()
+    certification = begin(uri, o)
+    try:
+        return certification.run(select(certification.runner.role, o.plan, o.selection), progress)
+    finally:
+        certification.runner.close()
+
+
+def begin(uri: str, options: Options) -> "Certification":
+    """Meet the implementation at a URI. Raises UriError, Unreachable and NotOffered where there is nothing to judge,
+    PicsError for a PICS that cannot be used."""
+    o, catalogue = options, published()
     declared = pics.load(o.pics, catalogue) if o.pics else None
     if declared and (problems := pics.review(declared, catalogue)):
         raise PicsError(f"The PICS is illegal. {' '.join(problems)}")
@@ -341,9 +351,10 @@ def certify(uri: str, options: Options | None = None, progress: Progress | None 
     try:
         if o.role is not None and runner.role is not o.role:
             raise NotOffered(f"{uri} is a {runner.role}: it was to be judged as a {o.role}.")
-        return Certification(runner, declared).run(select(runner.role, o.plan, o.selection), progress)
-    finally:
+        return Certification(runner, declared)
+    except BaseException:
         runner.close()
+        raise
 
 
 class Certification:

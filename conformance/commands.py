@@ -5,9 +5,7 @@ Plan: faults as exit codes · certify · what is printed · probe.
 
 import contextlib
 import json
-import platform
 import sys
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +15,6 @@ import click
 import msgspec
 from msgspec import structs
 
-from opalink import __version__
 from opalink.conformance import pics
 from opalink.conformance.campaign import Options, Progress, Runner
 from opalink.conformance.campaign import certify as judge
@@ -132,20 +129,12 @@ def certify(
     reach = Reach(level) if level else None
     holder = Role(role) if role else None
     options = Options(Plan(plan), profile, statement, selection, seed, clock, plane or "auto", level=reach, role=holder)
-    started, begun = datetime.now(UTC), time.monotonic()
+    started = datetime.now(UTC)
     with sentences():
         out.mkdir(parents=True, exist_ok=True)
         with (out / "results.jsonl").open("wb") as stream, _bar(as_json) as show:
             campaign = judge(iut, options, _tee(stream, show))
-        environment = Environment(
-            started=started.isoformat(timespec="seconds"),
-            seconds=round(time.monotonic() - begun, 3),
-            host=platform.platform(),
-            python=platform.python_version(),
-            opalink=__version__,
-            command=("opalink", *sys.argv[1:]),
-        )
-        campaign = structs.replace(campaign, environment=environment)
+        campaign = structs.replace(campaign, environment=Environment.since(started, "opalink"))
         bundle(campaign, out)
     if as_json:
         click.echo(to_json(campaign))

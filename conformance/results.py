@@ -6,11 +6,16 @@ gives the same records. Times are the bench's, in nanoseconds.
 Plan: steps and results · coverage of the requirements · the campaign.
 """
 
+import platform
+import sys
 from collections import Counter
+from datetime import UTC, datetime
 from enum import StrEnum
+from typing import Self
 
 from msgspec import Struct
 
+from opalink import __version__
 from opalink.conformance.verdicts import Conclusion, Verdict
 from opalink.spec.form import Level, Testability
 
@@ -131,6 +136,18 @@ class Environment(Struct, frozen=True):
     python: str = ""
     opalink: str = ""
     command: tuple[str, ...] = ()
+
+    @classmethod
+    def since(cls, started: datetime, program: str) -> Self:
+        """Of a run of this process that began at `started`, by a program with this process's arguments."""
+        return cls(
+            started=started.isoformat(timespec="seconds"),
+            seconds=round((datetime.now(UTC) - started).total_seconds(), 3),
+            host=platform.platform(),
+            python=platform.python_version(),
+            opalink=__version__,
+            command=(program, *sys.argv[1:]),
+        )
 
 
 class Campaign(Struct, frozen=True):
