@@ -27,6 +27,7 @@ from opalink.conformance import (
     sideband_specimens,
     variations,
     witnesses,
+    witnesses_journeys,
     witnesses_session,
     witnesses_timers,
 )
@@ -282,7 +283,7 @@ _OWN_PROCESS: Final = (CrashOnError, Hang)
 
 _ELSEWHERE: Final[tuple[type[Specimen | Habit], ...]] = (
     *witnesses.ALL, *variations.ALL, *flit_specimens.ALL, *flit_senders.ALL, *flit_receivers.ALL, *flit_variations.ALL,
-    *sideband_specimens.ALL, *witnesses_session.ALL, *witnesses_timers.ALL,
+    *sideband_specimens.ALL, *witnesses_session.ALL, *witnesses_timers.ALL, *witnesses_journeys.ALL,
 )  # fmt: skip
 SPECIMENS: Final[tuple[type[Specimen | Habit], ...]] = (
     Breaking, CrashOnError, Hang, Faint, OverClaimer, UnderClaimer, Unbindable, AlwaysClose, Noise, ByteByByte,
