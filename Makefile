@@ -5,6 +5,7 @@
 #   make lint       style, types, imports, and that generated files are fresh
 #   make generate   derive everything again after a change in spec/
 #   make bench      measure against peers; writes bench/results.json
+#   make selfcheck  measure the suite: mutants, the zoo, legal variation; goes on where it was stopped
 #   make docs       build the document into out/docs/html
 #   make clean      remove whatever the above have made
 
@@ -14,7 +15,7 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint const
 
 export HYPOTHESIS_STORAGE_DIRECTORY := out/cache/hypothesis
 
-.PHONY: certify test lint generate bench docs clean
+.PHONY: certify test lint generate bench selfcheck docs clean
 .DELETE_ON_ERROR:
 
 certify: .venv/.ready-run
@@ -36,6 +37,9 @@ generate: .venv/.ready
 
 bench: .venv/.ready
 	$(BIN)/python -m bench
+
+selfcheck: .venv/.ready-run
+	$(BIN)/opalink selfcheck
 
 docs: .venv/.ready
 	$(BIN)/python docs/build.py

@@ -3,7 +3,8 @@
 A ratio is the peer's time divided by ours, so more than 1 means that ours is better; `goal` is the least ratio
 wanted. Every peer has to find the same values, and to write the same bytes, before it is timed.
 
-Plan: agreement · codec rows · the C codec · keeping · dissectors · start-up · the engine · the file.
+Plan: agreement · codec rows · the C codec · keeping · dissectors · start-up · the engine · the report ·
+the file.
 """
 
 import gc
@@ -20,7 +21,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from bench import accelerator, c99, engine, wireshark
+from bench import accelerator, c99, engine, page, wireshark
 from bench.peers import NAMES, Peer, load
 from bench.samples import BLOCK, LEADER, samples
 from bench.timing import Work, interleaved, ratio
@@ -197,6 +198,19 @@ def engine_row() -> Row:
     return Row("engine", work, found, 1.0, "the goal", "Gb/s", found, 1.0, found >= 1.0)
 
 
+# ── The report ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def page_rows() -> list[Row]:
+    """A large report.html in a browser, where there is one; the peer is the limit."""
+    if not page.available():
+        print("Chromium is not installed (Debian: apt-get install chromium): the report is left out.")
+        return []
+    taken = page.times()
+    work = f"load report.html of {page.TESTS:,} tests in Chromium"
+    return [_row("report", work, taken, [page.LIMIT] * len(taken), "the limit", "s", 1)]
+
+
 # ── The file ─────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -207,6 +221,7 @@ def main() -> None:
     rows += [start_row("opalink --help", 0.15, "--help"), start_row("opalink decode HEX", 0.25, "decode", data.hex())]
     rows.append(engine_row())
     rows += dissector_rows()
+    rows += page_rows()
     RESULTS.write_bytes(msgspec.json.format(msgspec.json.encode(rows), indent=1) + b"\n")
     for r in rows:
         print(f"{'met   ' if r.met else 'MISSED'} {r.ratio:7.2f}× (goal {r.goal:5.2f}×)  {r.work} / {r.peer_name}")

@@ -5,11 +5,12 @@
 {'pass': 14, 'fail': 0, 'inconc': 0, 'error': 0, 'na': 0, 'notrun': 0}
 """
 
-from opalink.conformance.campaign import Options, certify
+from opalink.conformance.campaign import certify
 from opalink.conformance.levels import Reach
 from opalink.conformance.pics import Pics, PicsError
 from opalink.conformance.purposes import Plan
 from opalink.conformance.results import Campaign, Result
+from opalink.conformance.runner import Options
 from opalink.conformance.selection import BadExpression
 from opalink.conformance.verdicts import Conclusion, Exit, Verdict
 

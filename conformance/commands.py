@@ -16,7 +16,6 @@ import msgspec
 from msgspec import structs
 
 from opalink.conformance import pics
-from opalink.conformance.campaign import Options, Progress, Runner
 from opalink.conformance.campaign import certify as judge
 from opalink.conformance.diagnosis import ending
 from opalink.conformance.levels import Reach
@@ -26,8 +25,10 @@ from opalink.conformance.probe import picture
 from opalink.conformance.purposes import Plan
 from opalink.conformance.report import left_out, printable, replay
 from opalink.conformance.results import Campaign, Environment, Result
+from opalink.conformance.runner import Options, Progress, Runner
 from opalink.conformance.selection import BadExpression
 from opalink.conformance.verdicts import EXITS, Exit, Verdict
+from opalink.conformance.waivers import WaiverError
 from opalink.protocol.ir.load import catalogue
 from opalink.protocol.transport import BenchError, Closed, UriError
 from opalink.spec.form import Role
@@ -53,7 +54,7 @@ def sentences() -> Iterator[None]:
         yield
     except (UriError, BadExpression) as error:
         raise click.UsageError(printable(str(error))) from None
-    except PicsError as error:
+    except (PicsError, WaiverError) as error:
         raise Stopped(str(error), error.exit) from None
     except Closed as error:
         raise Stopped(f"{error} {ending(error)}.", Exit.TESTER_FAULT) from None
@@ -81,6 +82,9 @@ def sentences() -> Iterator[None]:
 )
 @click.option("--profile", default="", help="The profile to judge it by; what it says of itself unless given.")
 @click.option("--pics", "statement", type=click.Path(dir_okay=False, path_type=Path), help="What the vendor declares.")
+@click.option(
+    "--waivers", type=click.Path(dir_okay=False, path_type=Path), help="Failures that are known, with a bug each."
+)
 @click.option("-k", "selection", default="", help="Run only what matches: words with and, or, not and brackets.")
 @click.option("--seed", type=click.IntRange(0, (1 << 64) - 1), default=1, help="Begins whatever is drawn at random.")
 @click.option("--clock", type=click.Choice(["auto", "virtual", "real"]), default="auto", help="Whose time holds.")
@@ -98,6 +102,7 @@ def certify(
     role: str | None,
     profile: str,
     statement: Path | None,
+    waivers: Path | None,
     selection: str,
     seed: int,
     clock: Any,
@@ -128,7 +133,8 @@ def certify(
         raise click.UsageError(f"There is no profile {profile!r}; known are {', '.join(catalogue().profile)}.")
     reach = Reach(level) if level else None
     holder = Role(role) if role else None
-    options = Options(Plan(plan), profile, statement, selection, seed, clock, plane or "auto", level=reach, role=holder)
+    options = Options(Plan(plan), profile, statement, selection, seed, clock, plane or "auto", level=reach, role=holder,
+                      waivers=waivers)  # fmt: skip
     started = datetime.now(UTC)
     with sentences():
         out.mkdir(parents=True, exist_ok=True)
@@ -174,13 +180,16 @@ def _bar(quiet: bool) -> Iterator[Progress]:
 def _print(c: Campaign, out: Path) -> None:
     """The verdict, the failures with the requirement's sentence first, and where the evidence is."""
     sentences = {r.id: r.text for r in c.coverage.requirements}
-    wrong = [r for r in c.results if r.verdict in (Verdict.FAIL, Verdict.ERROR, Verdict.INCONC)]
+    wrong = [r for r in c.results if not r.waived and r.verdict in (Verdict.FAIL, Verdict.ERROR, Verdict.INCONC)]
     for result in wrong[:_SHOWN]:
         for line in _failure(c, result, sentences):
             click.echo(printable(line))
         click.echo()
     if len(wrong) > _SHOWN:
         click.echo(f"… and {len(wrong) - _SHOWN} more in the report.\n")
+    for result in c.results:
+        if result.waived:
+            click.echo(printable(f"waived by {result.waived}: {result.verdict.upper()} {result.id}"))
     for warning in c.warnings:
         click.echo(printable(f"warning: {warning}"))
     for words in left_out(c):

@@ -1,63 +1,41 @@
-"""report.html: one static file for people. No script, no network; light or dark as the reader's system is.
+"""report.html: one static file for people. No network; light or dark as the reader's system is.
 
 The obligation comes first in every failure, then what was expected and what came, then the exchange as a ladder
 between tester and implementation, each packet with its fields and its bytes, then the command that runs it again.
 
-An implementation that violates everything must not make a report that no browser opens: ladders are drawn for the
-first failures of each requirement, and the others have their recordings.
+The first failures are drawn in the page: they can be read where scripts do not run. The rest, of each test what there
+is to say, is packed: HTML of the same templates, compressed, which the page's one script unpacks when a test is opened.
+So an implementation that violates everything, or a campaign that keeps every exchange, does not make a report that no
+browser opens.
 
-Plan: quantities · words · the ladder · failures · what else is shown · the page.
+Plan: words · tests · failures · what else is shown · the page.
 """
 
+import base64
+import hashlib
+import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+import zlib
+from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Final
 from urllib.parse import quote
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
-from msgspec import Struct
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from msgspec import Struct, structs
 
 import opalink
-from opalink.conformance import report
-from opalink.conformance.results import Actor, Campaign, Covered, How, Result, Step
+from opalink.conformance import baseline, pics, report
+from opalink.conformance.ladder import Gauge, Rung, gauge, ladder
+from opalink.conformance.results import Campaign, Covered, How, Result
 from opalink.conformance.verdicts import EXITS, Conclusion, Verdict
-from opalink.protocol import codec, text
-from opalink.protocol.errors import DecodeError
-from opalink.protocol.ir import model as ir
 from opalink.protocol.ir.load import catalogue
 from opalink.protocol.ir.obligations import SPACE_AREA
-from opalink.protocol.packets import Lane
 
-LADDERS_EACH: Final = 8  # for one requirement
-LADDERS: Final = 400  # in the whole report
-RUNGS: Final = 120  # of one ladder
-HEX_BYTES: Final = 512
-FIELDS: Final = 4  # beside a packet's name
-FIELD: Final = 48  # characters of one of them
-
-# ── Quantities ───────────────────────────────────────────────────────────────────────────────────────
-
-_UNITS: Final = ((1_000_000_000, "s"), (1_000_000, "ms"), (1_000, "µs"), (1, "ns"))
-
-
-def duration(ns: int) -> str:
-    """A time with three places at most: "20 ms", "1.25 s"."""
-    factor, unit = next((u for u in _UNITS if abs(ns) >= u[0]), _UNITS[-1])
-    return f"{ns / factor:.3f}".rstrip("0").rstrip(".") + f" {unit}"
-
-
-def hexdump(data: bytes) -> str:
-    """Offsets, bytes and what of them is ASCII."""
-    lines = []
-    for at in range(0, min(len(data), HEX_BYTES), 16):
-        row = data[at : at + 16]
-        shown = "".join(chr(b) if 0x20 <= b < 0x7F else "·" for b in row)
-        lines.append(f"{at:04x}  {row[:8].hex(' '):<23}  {row[8:].hex(' '):<23}  {shown}")
-    if len(data) > HEX_BYTES:
-        lines.append(f"…     {len(data) - HEX_BYTES} more bytes")
-    return "\n".join(lines)
-
+LADDERS_EACH: Final = 8  # for one requirement, drawn in the page
+LADDERS: Final = 100  # drawn in the page, of all
+RUNGS: Final = 60_000  # in the whole report
+CHUNK: Final = 128 << 10  # characters of HTML that are packed as one
 
 # ── Words ────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -82,92 +60,7 @@ def purpose(sentence: str) -> list[tuple[str, str]]:
     return list(zip(("With", "When", "Then"), form.groups(), strict=True)) if form else [("Purpose", sentence)]
 
 
-# ── The ladder ───────────────────────────────────────────────────────────────────────────────────────
-
-
-class Rung(Struct, frozen=True):
-    """A line of the ladder: a packet between the two, or a note. `mood` is how an answer went: ok, refused, broken."""
-
-    actor: str
-    time: str
-    lane: str = ""
-    name: str = ""
-    fields: str = ""
-    mood: str = ""
-    tree: str = ""
-    dump: str = ""
-    note: str = ""
-
-
-def _rung(step: Step) -> Rung:
-    time = duration(step.time)
-    if step.actor in (Actor.BENCH, Actor.SUITE):
-        return Rung(step.actor, time, note=step.note)
-    lane = report.lane_name(step.lane)
-    name, fields, mood, tree = _shown_on_lane(step) if step.on_lane else _shown(step.data)
-    return Rung(step.actor, time, lane, name, fields, mood, tree, hexdump(step.data), step.note)
-
-
-def _shown_on_lane(step: Step) -> tuple[str, str, str, str]:
-    """Name and fields of what a lane itself has carried."""
-    if step.lane == Lane.SIDEBAND:
-        return "record", f"{len(step.data)} bytes", "", ""
-    try:
-        flit = codec.decode_flit(step.data)
-    except DecodeError as error:
-        return "FLIT", str(error), "broken", f"Does not decode: {error}."
-    fields = {name: getattr(flit, name) for name in flit.__struct_fields__ if name != "payload"}
-    said = ", ".join(f"{name} {getattr(value, 'name', value)}" for name, value in fields.items() if value)
-    return f"FLIT {getattr(flit.kind, 'name', flit.kind)}", said, "", ""
-
-
-def _shown(data: bytes) -> tuple[str, str, str, str]:
-    """Name, fields, mood and tree of a packet."""
-    name = report.packet_name(data)
-    try:
-        packet = codec.decode(data)
-    except DecodeError as error:
-        return name, str(error), "broken", f"Does not decode: {error}."
-    mood = ("ok" if packet.status in _success() else "refused") if packet.rsp else ""
-    layout = text.layout_of(packet)
-    fields = ", ".join(_fields(layout, packet.body)) if layout else f"{len(packet.body)} bytes"
-    return name, report.printable(fields), mood, report.printable(text.tree(packet))
-
-
-@cache
-def _success() -> frozenset[int]:
-    return frozenset(s.value for s in catalogue().statuses if s.success)
-
-
-def _fields(layout: ir.Layout, body: object) -> Iterator[str]:
-    """The first fields that say something: those that are not at their default."""
-    shown = 0
-    for f in ir.fields_of(layout.parts):
-        match f:
-            case ir.Number() if f.const is None and not f.reserved and getattr(body, f.name) != f.default:
-                said = f"{f.name} {text.quantity(f, getattr(body, f.name))}"
-            case ir.Rows() if rows := getattr(body, f.name):
-                said = f"{f.name} × {len(rows)}"
-            case _:
-                continue
-        if shown == FIELDS:
-            yield "…"
-            return
-        shown += 1
-        yield said if len(said) <= FIELD else said[:FIELD].rpartition(" ")[0] + " …"
-
-
-def _ladder(result: Result) -> list[Rung]:
-    """The whole exchange, or its beginning and its end where it is long."""
-    steps = result.steps
-    if len(steps) <= RUNGS:
-        return [_rung(s) for s in steps]
-    half = RUNGS // 2
-    gap = Rung("suite", "", note=f"{len(steps) - 2 * half} more lines are in the recording.")
-    return [*(_rung(s) for s in steps[:half]), gap, *(_rung(s) for s in steps[-half:])]
-
-
-# ── Failures ─────────────────────────────────────────────────────────────────────────────────────────
+# ── Tests ────────────────────────────────────────────────────────────────────────────────────────────
 
 
 class Cited(Struct, frozen=True):
@@ -177,14 +70,64 @@ class Cited(Struct, frozen=True):
     text: str
 
 
+def cite(id_: str) -> Cited:
+    known = catalogue().requirement.get(id_)
+    return Cited(id_, known.text if known else "")
+
+
 class Case(Struct, frozen=True):
-    """A test that did not pass. `cited` are the requirements that it is about, beside the one it is filed under."""
+    """A test. `cited` are the requirements that it is about, beside the one it is filed under. What is said of it
+    stands in the page if it is `drawn`; `pack` is where the rest is, "chunk.index", if there is any."""
 
     result: Result
     cited: tuple[Cited, ...]
     replay: str
     capture: str
+    timings: tuple[Gauge, ...]
     ladder: tuple[Rung, ...]
+    drawn: bool = False
+    pack: str = ""
+
+
+class Cases:
+    """Makes a test ready to be shown, and packs what is not drawn. `chunks` is what the page carries."""
+
+    def __init__(self, campaign: Campaign) -> None:
+        self.campaign = campaign
+        self.chunks: list[str] = []
+        self._waiting: list[str] = []
+        self._size = 0
+        self._rungs = RUNGS
+        self._pieces = _environment().get_template("report.test.j2").module
+
+    def case(self, result: Result, filed: str = "", *, drawn: bool = False) -> Case:
+        others = dict.fromkeys((*result.charged, *result.requirements))
+        others.pop(filed, None)
+        rungs = ladder(result) if self._rungs > 0 else ()
+        self._rungs -= len(rungs)
+        case = Case(
+            result, tuple(map(cite, others)), report.replay(self.campaign, result), quote(report.captured(result)),
+            tuple(map(gauge, result.timings)), rungs, drawn,
+        )  # fmt: skip
+        return case if drawn else structs.replace(case, pack=self._pack(case))
+
+    def _pack(self, case: Case) -> str:
+        html = self._pieces.inside(case)  # type: ignore[attr-defined]  # a macro
+        self._waiting.append(str(html))
+        self._size += len(html)
+        place = f"{len(self.chunks)}.{len(self._waiting) - 1}"
+        if self._size > CHUNK:
+            self.flush()
+        return place
+
+    def flush(self) -> None:
+        """Close the chunk that is being filled."""
+        data = zlib.compress(json.dumps(self._waiting).encode())
+        self.chunks.append(base64.b64encode(data).decode())
+        self._waiting, self._size = [], 0
+
+
+# ── Failures ─────────────────────────────────────────────────────────────────────────────────────────
 
 
 class Finding(Struct, frozen=True):
@@ -194,46 +137,30 @@ class Finding(Struct, frozen=True):
     cases: tuple[Case, ...]
 
 
-def cite(id_: str) -> Cited:
-    known = catalogue().requirement.get(id_)
-    return Cited(id_, known.text if known else "")
-
-
 def _first(result: Result) -> str:
     return next(iter((*result.charged, *result.requirements)), "")
 
 
-def _findings(campaign: Campaign) -> list[Finding]:
+def _findings(cases: Cases) -> list[Finding]:
     """The failures by the requirement they violate, that with the most tests first."""
     filed: dict[str, list[Result]] = {}
-    for result in campaign.results:
+    for result in cases.campaign.results:
         if result.verdict is Verdict.FAIL:
             filed.setdefault(_first(result), []).append(result)
-    drawn = 0
+    left = LADDERS
     findings = []
     for id_, results in sorted(filed.items(), key=lambda item: (-len(item[1]), item[0])):
-        cases = []
-        for i, result in enumerate(results):
-            draw = i < LADDERS_EACH and drawn < LADDERS
-            drawn += draw
-            cases.append(_case(campaign, result, id_, draw))
-        findings.append(Finding(cite(id_), tuple(cases)))
+        draw = min(LADDERS_EACH, left)
+        left -= min(draw, len(results))
+        made = tuple(cases.case(r, id_, drawn=i < draw) for i, r in enumerate(results))
+        findings.append(Finding(cite(id_), made))
     return findings
 
 
-def _case(campaign: Campaign, result: Result, filed: str, draw: bool) -> Case:
-    others = dict.fromkeys((*result.charged, *result.requirements))
-    others.pop(filed, None)
-    ladder = _ladder(result) if draw else ()
-    return Case(
-        result, tuple(map(cite, others)), report.replay(campaign, result), quote(report.captured(result)), tuple(ladder)
-    )
-
-
-def _cases(campaign: Campaign, verdict: Verdict) -> list[Case]:
+def _undecided(cases: Cases, verdict: Verdict) -> list[Case]:
     """The tests that ended otherwise, in order."""
-    found = [r for r in campaign.results if r.verdict is verdict]
-    return [_case(campaign, r, "", i < LADDERS_EACH) for i, r in enumerate(found)]
+    found = [r for r in cases.campaign.results if r.verdict is verdict]
+    return [cases.case(r, drawn=i < LADDERS_EACH) for i, r in enumerate(found)]
 
 
 # ── What else is shown ───────────────────────────────────────────────────────────────────────────────
@@ -269,20 +196,49 @@ def _areas(requirements: Iterable[Covered]) -> list[Area]:
     return areas
 
 
-def _by_reason(campaign: Campaign, verdict: Verdict) -> dict[str, list[Result]]:
-    out: dict[str, list[Result]] = {}
-    for result in campaign.results:
+def _by_reason(cases: Cases, verdict: Verdict) -> dict[str, list[Case]]:
+    out: dict[str, list[Case]] = {}
+    for result in cases.campaign.results:
         if result.verdict is verdict:
-            out.setdefault(result.reason or "No reason was given.", []).append(result)
+            out.setdefault(result.reason or "No reason was given.", []).append(cases.case(result))
     return out
 
 
-def _passed(campaign: Campaign) -> dict[str, list[Result]]:
-    out: dict[str, list[Result]] = {}
-    for result in campaign.results:
+def _passed(cases: Cases) -> dict[str, list[Case]]:
+    out: dict[str, list[Case]] = {}
+    for result in cases.campaign.results:
         if result.verdict is Verdict.PASS:
-            out.setdefault("/".join(result.id.split("/")[:2]), []).append(result)
+            out.setdefault("/".join(result.id.split("/")[:2]), []).append(cases.case(result))
     return out
+
+
+class Claim(Struct, frozen=True):
+    """A feature: whether it is declared, advertised, observed (None: not tried), and what is wrong with that."""
+
+    name: str
+    marks: tuple[bool | None, bool | None, bool | None]
+    wrong: str
+
+
+def _claims(campaign: Campaign) -> list[Claim]:
+    """The PICS, a row for each feature; none where there is no PICS that could be read."""
+    try:
+        p = pics.read(campaign.pics, catalogue())
+    except pics.PicsError:
+        return []
+    names = dict.fromkeys((*p.features, *p.advertised, *p.observed))
+    marks = {n: (p.features.get(n, False), p.advertised.get(n), p.observed.get(n)) for n in names}
+    wrong = {n: pics.contradictions(p.features, {n: p.advertised[n]}, p.observed) for n in p.advertised}
+    return [Claim(n, m, " ".join(wrong.get(n, ()))) for n, m in marks.items()]
+
+
+def _silence(campaign: Campaign) -> str:
+    """The null baseline, in a sentence."""
+    ran = [r.id for r in campaign.results if r.verdict not in (Verdict.NA, Verdict.NOTRUN)]
+    found = baseline.score(ran) if campaign.role == "module" else None
+    if found is None or not ran:
+        return ""
+    return f"A module that never says anything would have passed {found:,} of these {_count(len(ran), 'test')}."
 
 
 # ── The page ─────────────────────────────────────────────────────────────────────────────────────────
@@ -294,6 +250,7 @@ _HEADLINES: Final = {
     Conclusion.TESTER_FAULT: ("error", "Fault of the tester"),
     Conclusion.NOTHING_RAN: ("notrun", "Nothing ran"),
     Conclusion.PICS_CONTRADICTED: ("fail", "The PICS is contradicted"),
+    Conclusion.KNOWN: ("inconc", "Known failures only"),
 }
 
 
@@ -315,19 +272,31 @@ def _gist(campaign: Campaign, findings: Sequence[Finding]) -> str:
 
 
 @cache
-def _page() -> Template:
+def _environment() -> Environment:
     loader = PackageLoader("opalink.conformance", package_path="")
-    page = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    page.filters |= {"count": _count, "pieces": pieces, "purpose": purpose}
-    return page.get_template("report.html.j2")
+    made = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    made.filters |= {"count": _count, "pieces": pieces, "purpose": purpose}
+    return made
+
+
+def _digest(script: str) -> str:
+    """What a content security policy calls a script."""
+    return f"sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}"
 
 
 def render(campaign: Campaign) -> str:
     """report.html, the same text for the same campaign."""
     campaign = report.clean(campaign)
-    findings = _findings(campaign)
+    cases = Cases(campaign)
+    findings = _findings(cases)
+    undecided, errors = (_undecided(cases, v) for v in (Verdict.INCONC, Verdict.ERROR))
+    notrun, na = (_by_reason(cases, v) for v in (Verdict.NOTRUN, Verdict.NA))
+    passed = _passed(cases)
+    cases.flush()
+    claims = _claims(campaign)
     mood, headline = _HEADLINES[campaign.verdict]
-    return _page().render(
+    env = _environment()
+    return env.get_template("report.html.j2").render(
         c=campaign,
         mood=mood,
         headline=headline,
@@ -336,11 +305,17 @@ def render(campaign: Campaign) -> str:
         gist=_gist(campaign, findings),
         exit=EXITS[campaign.verdict].value,
         findings=findings,
-        undecided=_cases(campaign, Verdict.INCONC),
-        errors=_cases(campaign, Verdict.ERROR),
-        notrun=_by_reason(campaign, Verdict.NOTRUN),
-        na=_by_reason(campaign, Verdict.NA),
-        passed=_passed(campaign),
+        undecided=undecided,
+        errors=errors,
+        notrun=notrun,
+        na=na,
+        passed=passed,
+        chunks=cases.chunks,
+        script=_digest(env.get_template("report.js.j2").render()),
+        claims=claims,
+        contradictions=[c.wrong for c in claims if c.wrong],
+        silence=_silence(campaign),
+        test_areas=sorted({r.id.split("/")[1] for r in campaign.results if "/" in r.id}),
         areas=_areas(campaign.coverage.requirements),
         opalink=opalink.__version__,
     )

@@ -1,8 +1,8 @@
 """junit.xml: the campaign as CI servers show it.
 
 Nothing maps to success but PASS. FAIL is a failure; ERROR and INCONC are errors, the latter of type `inconclusive`;
-NA and NOTRUN are skipped, with the reason. Times are bench time: in virtual time a test lasts as long as the
-implementation was let live, not as long as it was run.
+NA and NOTRUN are skipped, with the reason; so is what is waived, with the waiver. Times are bench time: in virtual time
+a test lasts as long as the implementation was let live, not as long as it was run.
 """
 
 from collections.abc import Iterable
@@ -53,7 +53,9 @@ def _suite(campaign: Campaign, name: str, results: Iterable[Result]) -> TestSuit
 def _case(campaign: Campaign, result: Result) -> TestCase:
     place, _, name = result.id.rpartition("/")
     case = TestCase(name, place.replace("/", "."), result.span / SECOND)
-    if result.verdict in _ENTRY:
+    if result.waived:
+        case.result = [Skipped(f"Waived by {result.waived}. {_message(result)}", "waived")]
+    elif result.verdict in _ENTRY:
         kind, type_ = _ENTRY[result.verdict]
         entry = kind(_message(result), type_)
         if kind is not Skipped:

@@ -10,6 +10,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from opalink.conformance.results import Timed
 from opalink.protocol.codec import Packet
 from opalink.protocol.errors import DecodeError
 from opalink.protocol.ir import model as ir
@@ -85,6 +86,7 @@ class Ledger:
         self.violations: list[Violation] = []
         self.open: dict[int, Asked] = {}
         self.unsure: list[str] = []  # times that the bench is too slow, or carried too much, to judge
+        self.late: list[Timed] = []  # times that were not kept, or not surely
         self.carried = 0  # bytes
         self.offer: dict[str, Any] = {}
 
@@ -113,6 +115,8 @@ class Ledger:
 
     def in_time(self, requirement: str, waited: int, limit: int, what: str) -> None:
         """Judge a time. What is late by no more than the bench may have added is left open."""
+        if waited > limit:
+            self.late.append(Timed(what, waited, limit, None, self.slack))
         if waited > limit and (waited <= limit + self.slack or self.burdened):
             behind = "behind much else" if self.burdened else f"and the bench takes up to {self.slack} ns"
             self.unsure.append(f"{what} came after {waited} ns, {behind}")

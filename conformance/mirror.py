@@ -6,9 +6,13 @@ says goes to the phone, unless a test mutes it. A test speaks beside it with tra
 Plan: the mirror: attaching, carrying, probing · preambles.
 """
 
+import hashlib
 import time
 from collections.abc import Callable
+from copy import copy
 from typing import Any, Final
+
+from msgspec import structs
 
 from opalink.conformance.conclusions import Fail, Inconclusive
 from opalink.conformance.ledger import Asked, Heard
@@ -22,6 +26,7 @@ from opalink.protocol.packets import (
     Beacon,
     CounterGroup,
     CountersGet,
+    DescriptorObject,
     DetachOperation,
     Feature,
     FrameLeader,
@@ -53,22 +58,25 @@ _AT_REST: Final = 100 * MS  # after which a session that has just opened has sai
 
 
 class Mirror(Session):
-    """A session whose tester is a module. `muted` are the value classes that it keeps to itself; `silent`, it says
-    nothing at all."""
+    """A session whose tester is a module. `muted` are the value classes that it keeps to itself, `altered`
+    those of which it says something else; `silent`, it says nothing at all."""
 
     def __init__(self, bench: Bench, monitor: Monitor, known: Known, profile: str = PROFILE) -> None:
         self.module = Module(profile)
+        self._identity = self.module.identity
         super().__init__(bench, monitor, known)
         self.preamble: Callable[[Session, str], None] = reach
 
     def hang_up(self) -> None:
         super().hang_up()
         self.muted: set[type] = set()
+        self.altered: dict[type, Callable[[Any], Any]] = {}
         self.silent = False
         self.hello: Any = None
         self.leaders: dict[int, FrameLeader] = {}  # of the frames that were sent, by number
         self._times = self.catalogue.timer
         self.attend = self._carry
+        self.module.identity = self._identity
         self.module.reset(ResetKind.COLD, 1, 0)
 
     def begin(self, seed: int) -> None:
@@ -111,6 +119,16 @@ class Mirror(Session):
         self.module.operate(Tlv(tag, value), self.now)
         self._flush()
 
+    def describe(self, *more: Tlv) -> None:
+        """Have the module's descriptor end in more records, for this test."""
+        found = copy(self._identity)
+        layout = self.catalogue.body["DESCRIPTOR"]
+        listed = codec.decode_layout(layout, found.descriptor)
+        found.descriptor = codec.encode_layout(layout, structs.replace(listed, records=(*listed.records, *more)))
+        found.sha256 = hashlib.sha256(found.descriptor).digest()
+        found.objects = {**found.objects, DescriptorObject.DESCRIPTOR: found.descriptor}
+        self.module.identity = found
+
     # ── Carrying ──
 
     def _carry(self, heard: Heard) -> None:
@@ -128,12 +146,16 @@ class Mirror(Session):
             packet = codec.decode(departure.data)
             if self.silent or type(packet.body) in self.muted:
                 continue
+            data = departure.data
+            if (alter := self.altered.get(type(packet.body))) is not None:
+                packet = structs.replace(packet, body=alter(packet.body))
+                data = codec.encode(packet)
             if isinstance(packet.body, Beacon):
                 self.shown = packet.body
             if isinstance(packet.body, FrameLeader):
                 self.leaders[packet.body.frame] = packet.body
             self._noted(packet, departure.lane)
-            self.send(departure.data, departure.lane)
+            self.send(data, departure.lane)
         self.light = self.module.carries(Lane.LASER)
 
     def _noted(self, packet: Packet, lane: Lane) -> None:

@@ -89,11 +89,13 @@ def write(pics: Pics) -> str:
 
 
 def load(path: Path, catalogue: ir.Catalogue) -> Pics:
-    """Read a PICS from a file. Raises PicsError, with exit code 5 where there is no file."""
+    """Read a PICS from a file. Raises PicsError, with exit code 5 where there is no file or nothing in it."""
     try:
         text = path.read_bytes()
     except OSError as error:
         raise PicsError(f"The PICS {str(path)!r} cannot be read: {error.strerror}.", Exit.NOTHING_RAN) from None
+    if not text.strip():
+        raise PicsError(f"The PICS {str(path)!r} is empty.", Exit.NOTHING_RAN)
     try:
         return read(text.decode(), catalogue)
     except UnicodeDecodeError:

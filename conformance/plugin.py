@@ -19,13 +19,14 @@ import pytest
 from msgspec import structs
 
 from opalink.conformance import campaign as campaigns
-from opalink.conformance.campaign import Certification, Options, begin
+from opalink.conformance.campaign import Certification, begin
 from opalink.conformance.evidence import bundle
 from opalink.conformance.levels import Reach
 from opalink.conformance.pics import PicsError
 from opalink.conformance.purposes import Plan, Purpose
 from opalink.conformance.report import printable
 from opalink.conformance.results import Campaign, Environment, Result
+from opalink.conformance.runner import Options
 from opalink.conformance.selection import select
 from opalink.conformance.verdicts import Conclusion, Verdict
 from opalink.protocol.ir.load import catalogue
@@ -49,7 +50,7 @@ class Conformance:
         self.out = Path(option("--iut-out"))
         self.options = Options(
             Plan(option("--iut-plan")), pics=Path(file) if file else None, seed=seed, clock=option("--iut-clock"),
-            level=Reach(level) if level else None,
+            plane=option("--iut-plane"), level=Reach(level) if level else None,
         )  # fmt: skip
         self.uri: str = option("--iut")
         self.started = datetime.now(UTC)

@@ -6,7 +6,8 @@ must show a control character or a change of writing direction, not obey it.
 The schema stands beside this module, for those who read reports without this package; `python -m` with the name of
 this module writes it again.
 
-Plan: text that is safe to show · packets in a word · the shapes · from a campaign to a report · the schema.
+Plan: text that is safe to show · packets in a word · exchanges in part · the shapes · from a campaign to
+a report · the schema.
 """
 
 import json
@@ -21,14 +22,17 @@ import msgspec
 from msgspec import Struct, field, structs
 
 from opalink.conformance.levels import MEANING, Reach
-from opalink.conformance.results import Actor, Bound, Campaign, Covered, Environment, How, Result, Step
+from opalink.conformance.results import Actor, Bound, Campaign, Covered, Environment, How, Result, Step, Timed
 from opalink.conformance.verdicts import EXITS, Conclusion, Verdict
+from opalink.conformance.waivers import signature
 from opalink.protocol import codec, text
 from opalink.protocol.errors import DecodeError
 from opalink.protocol.ir.load import catalogue
 from opalink.protocol.packets.enums import Lane
 
-FORMAT: Final = 2  # grows with every change that a reader must know of
+FORMAT: Final = 3  # grows with every change that a reader must know of
+LINES: Final = 120  # of one exchange that a report shows; the recording has all
+BYTES: Final = 512  # of one packet
 SCHEMA: Final = Path(__file__).with_name("report.schema.json")
 
 # ── Text that is safe to show ────────────────────────────────────────────────────────────────────────
@@ -83,6 +87,18 @@ def packet_name(data: bytes) -> str:
     return f"{name} {form}{status}"
 
 
+# ── Exchanges in part ────────────────────────────────────────────────────────────────────────────────
+
+
+def excerpt(steps: tuple[Step, ...]) -> tuple[Step, ...]:
+    """The whole exchange, or its beginning and its end where it is long."""
+    if len(steps) <= LINES:
+        return steps
+    half = LINES // 2
+    gap = Step(steps[half].time, Actor.SUITE, note=f"{len(steps) - 2 * half} more lines are in the recording.")
+    return *steps[:half], gap, *steps[-half:]
+
+
 # ── The shapes ───────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -107,12 +123,14 @@ class Requirements(Struct, frozen=True):
 
 
 class Exchanged(Struct, frozen=True):
-    """One line of an exchange: a packet as hexadecimal with its name, or a note. `time` is in nanoseconds."""
+    """One line of an exchange: a packet as hexadecimal with its name, or a note. `time` is in nanoseconds; `data` is
+    the beginning of a packet of `size` bytes."""
 
     time: int
     actor: Actor
     lane: str
     packet: str
+    size: int
     data: str
     note: str
 
@@ -120,7 +138,8 @@ class Exchanged(Struct, frozen=True):
 class Tested(Struct, frozen=True):
     """A test and what became of it. `charged` are the requirements found violated, `replay` the command that runs it
     again, `capture` its recording within the bundle; `span` is in nanoseconds. `level` is the lowest at which it can
-    be run, and `owed` whether it is missing there if it was not."""
+    be run, and `owed` whether it is missing there if it was not. Of a long `exchange` the beginning and the end are
+    here. `signature` is what a waiver knows a failure by, `waived` the ID of the one that it has."""
 
     id: str
     verdict: Verdict
@@ -136,6 +155,9 @@ class Tested(Struct, frozen=True):
     span: int
     replay: str
     capture: str
+    timings: tuple[Timed, ...]
+    signature: str
+    waived: str
     exchange: tuple[Exchanged, ...]
 
 
@@ -249,13 +271,16 @@ def _test(c: Campaign, r: Result) -> Tested:
         span=r.span,
         replay=replay(c, r),
         capture=captured(r),
-        exchange=tuple(_exchanged(s) for s in r.steps),
+        timings=r.timings,
+        signature=signature(r) if r.verdict in (Verdict.FAIL, Verdict.INCONC) else "",
+        waived=r.waived,
+        exchange=tuple(_exchanged(s) for s in excerpt(r.steps)),
     )
 
 
 def _exchanged(s: Step) -> Exchanged:
     name = packet_name(s.data) if s.data and not s.on_lane else ""
-    return Exchanged(s.time, s.actor, lane_name(s.lane), name, s.data.hex(), s.note)
+    return Exchanged(s.time, s.actor, lane_name(s.lane), name, len(s.data), s.data[:BYTES].hex(), s.note)
 
 
 def to_json(campaign: Campaign) -> bytes:

@@ -43,6 +43,23 @@ class Step(Struct, frozen=True):
     on_lane: bool = False
 
 
+class Timed(Struct, frozen=True):
+    """A time that the specification limits, in nanoseconds. `slack` is by how much the bench may have it wrong, either
+    way; `least` is None where there is only a latest."""
+
+    what: str
+    took: int
+    limit: int
+    least: int | None = None
+    slack: int = 0
+
+    @property
+    def margin(self) -> int:
+        """What was left to the nearer limit; negative where it was passed."""
+        late = self.limit - self.took
+        return late if self.least is None else min(late, self.took - self.least)
+
+
 class Result(Struct, frozen=True):
     """What became of one test purpose.
 
@@ -50,7 +67,8 @@ class Result(Struct, frozen=True):
     where a monitor or a crash decided. `needs` are the features without which it does not apply. `level` is the lowest
     at which it can be run; `owed` is whether a campaign that did not run it has something missing at that level.
     `span` is the bench time that it took. `steps` are kept for what did not pass, or where evidence of everything was
-    asked for."""
+    asked for. `timings` are the times that were judged: of each kind the one nearest to its limit. `waived` is the
+    ID of the waiver that a failure has."""
 
     id: str
     verdict: Verdict
@@ -66,6 +84,8 @@ class Result(Struct, frozen=True):
     seed: int = 0
     span: int = 0
     steps: tuple[Step, ...] = ()
+    timings: tuple[Timed, ...] = ()
+    waived: str = ""
 
 
 # ── Coverage ─────────────────────────────────────────────────────────────────────────────────────────

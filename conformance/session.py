@@ -21,7 +21,7 @@ from opalink.conformance.ledger import Asked, Heard
 from opalink.conformance.line import Line
 from opalink.conformance.monitors import Monitor
 from opalink.conformance.phone import Phone
-from opalink.conformance.results import Actor, Step
+from opalink.conformance.results import Actor, Step, Timed
 from opalink.conformance.watches import CLASS_BOUND
 from opalink.protocol.codec import Status
 from opalink.protocol.packets import (
@@ -90,6 +90,7 @@ class Session(Line):
         self.known = known
         self.preamble: Callable[[Session, str], None] | None = None  # in place of the usual ones
         self.budget = BUDGET
+        self.timings: dict[str, Timed] = {}  # of each kind the one nearest to its limit
         self._until = 0.0
 
     def hang_up(self) -> None:
@@ -124,6 +125,7 @@ class Session(Line):
         """A cold start: the contacts are open, the time is 0, nothing is open."""
         self.random = Random(seed)
         self._until = time.monotonic() + self.budget
+        self.timings.clear()
         self.hang_up()
         self.txn = self.random.randrange(1, 0x10000)
         self.monitor.begin()
@@ -333,6 +335,8 @@ class Session(Line):
     def waited(self, time: int, limit: int, what: str, *charged: str, least: int | None = None) -> None:
         """Judge a time that the specification limits on one side or on both."""
         slack = self.monitor.slack
+        timed = Timed(what, time, limit, least, slack)
+        self.timings[what] = min(timed, self.timings.get(what, timed), key=lambda t: t.margin)
         in_time = time <= limit and (least is None or time >= least)
         sure = time > limit + slack or (least is not None and time < least - slack) or not slack
         if not in_time and not sure and slack > limit:

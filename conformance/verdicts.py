@@ -38,6 +38,7 @@ class Conclusion(StrEnum):
     TESTER_FAULT = "tester-fault"
     NOTHING_RAN = "nothing-ran"
     PICS_CONTRADICTED = "pics-contradicted"
+    KNOWN = "known-failures"  # all that failed is waived
 
 
 def conclude(counts: Mapping[Verdict, int]) -> Conclusion:
@@ -75,4 +76,5 @@ EXITS: Mapping[Conclusion, Exit] = {
     Conclusion.TESTER_FAULT: Exit.TESTER_FAULT,
     Conclusion.NOTHING_RAN: Exit.NOTHING_RAN,
     Conclusion.PICS_CONTRADICTED: Exit.PICS,
+    Conclusion.KNOWN: Exit.KNOWN,
 }

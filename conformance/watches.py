@@ -313,7 +313,7 @@ class Realtime(Watch):
 
 # ── Lens ─────────────────────────────────────────────────────────────────────────────────────────────
 
-LENS_FIELDS = tuple((m, m.name.lower()) for m in LensField if m.name)
+LENS_FIELDS = tuple((int(m), m.name.lower()) for m in LensField if m.name)
 FOCUS_PERIOD = 100 * MS
 
 
@@ -336,7 +336,8 @@ class Lens(Watch):
 
     def lens(self, heard: Heard) -> None:
         body = heard.body
-        odd = [name for bit, name in LENS_FIELDS if not body.valid & bit and getattr(body, name)]
+        valid = int(body.valid)
+        odd = [name for bit, name in LENS_FIELDS if not valid & bit and getattr(body, name)]
         self.monitor.judge("R-LEN-019", not odd, "0 for what is not valid", ", ".join(odd))
 
     def control(self, heard: Heard) -> None:

@@ -81,14 +81,15 @@ class Corpus:
         return read(self._folder, CASES) if self._folder is not None else []
 
     def add(self, case: Case, random: Random) -> None:
-        if len(text(case)) > _WORTH:
+        words = text(case)
+        if len(words) > _WORTH:
             return
         if len(self.cases) >= CASES:
             gone = self.cases.pop(random.randrange(CASES // 2))
             self._path(gone).unlink(missing_ok=True) if self._folder else None
         self.cases.append(case)
         if self._folder is not None:
-            self._path(case).write_text(text(case))
+            self._path(case).write_text(words)
 
     def choose(self, random: Random) -> Case:
         """A case, the latest more often."""

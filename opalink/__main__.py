@@ -18,6 +18,10 @@ COMMANDS = {
         "opalink.conformance.commands:probe",
         "Write the PICS of IUT from what it shows, for its vendor to correct.",
     ),
+    "review": (
+        "opalink.conformance.pics_commands:review",
+        "Say whether the declaration PICS is legal, without any device.",
+    ),
     "smoke": (
         "opalink.conformance.inspect_commands:smoke",
         "Say whether IUT is wired right, before anyone blames a module.",
@@ -25,6 +29,14 @@ COMMANDS = {
     "explain": (
         "opalink.conformance.inspect_commands:explain",
         "Say what the requirement or the test NAME is, what shows it, and where it stands in the document.",
+    ),
+    "judge": (
+        "opalink.conformance.judge_commands:judge",
+        "Say what is wrong with the session in the recording FILE, or - for standard input.",
+    ),
+    "selfcheck": (
+        "opalink.conformance.selfcheck_commands:selfcheck",
+        "Measure the suite: mutants that it must kill, the zoo, and modules that it must not fail.",
     ),
     "module": ("opalink.protocol.module_commands:module", "Reference modules, and a template for your own."),
     "phone": ("opalink.protocol.phone_commands:phone", "Our phone: attach a module, take a picture, watch the link."),

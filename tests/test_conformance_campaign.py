@@ -8,14 +8,15 @@ from typing import Any, ClassVar
 
 import pytest
 
-from opalink.conformance import campaign as campaigns
-from opalink.conformance.campaign import Options, certify, seed_of
+from opalink.conformance import runner
+from opalink.conformance.campaign import certify
 from opalink.conformance.coverage import binds
 from opalink.conformance.ledger import BURDEN
 from opalink.conformance.monitors import Monitor
 from opalink.conformance.pics import PicsError, read, write
 from opalink.conformance.purposes import Plan
 from opalink.conformance.results import Actor, How, Result
+from opalink.conformance.runner import Options, seed_of
 from opalink.conformance.session import Session
 from opalink.conformance.trials import Host
 from opalink.conformance.verdicts import Conclusion, Verdict
@@ -23,7 +24,7 @@ from opalink.conformance.zoo import members
 from opalink.protocol.engine.module import Module
 from opalink.protocol.ir.load import catalogue
 from opalink.protocol.packets import Lane, Operation
-from opalink.protocol.transport import Unreachable, UriError
+from opalink.protocol.transport import Hang, Unreachable, UriError
 from opalink.protocol.transport.bench import ClockChoice
 from opalink.spec.form import MS, Role
 
@@ -136,7 +137,7 @@ def test_an_error_of_the_tester_is_its_own(monkeypatch: pytest.MonkeyPatch) -> N
     def broken(*_: object) -> None:
         raise KeyError("a bug of ours")
 
-    monkeypatch.setattr(campaigns.exchanges, "run", broken)
+    monkeypatch.setattr(runner.exchanges, "run", broken)
     made = certify(GOOD, Options(selection="MOD/MGT/DESC_READ/BI-g.length.above"))
     (result,) = made.results
     assert result.verdict is Verdict.ERROR
@@ -296,8 +297,8 @@ class Quiet(Host):
 def test_in_real_time_only_what_fails_every_time_is_a_failure(
     clock: ClockChoice, times: int, verdict: Verdict, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(campaigns, "scenario_of", _fails(times))
-    monkeypatch.setattr(campaigns, "Host", Quiet)
+    monkeypatch.setattr(runner, "scenario_of", _fails(times))
+    monkeypatch.setattr(runner, "Host", Quiet)
     (result,) = certify(GOOD, Options(selection="MOD/WIRE/TXN/TI-response", clock=clock)).results
     assert result.verdict is verdict
     if verdict is Verdict.INCONC:
@@ -326,3 +327,20 @@ def test_real_time_works_too() -> None:
     assert made.clock == "real"
     assert not outcomes(made.results, Verdict.FAIL), made.results
     assert outcomes(made.results, Verdict.NOTRUN)
+
+
+@pytest.mark.parametrize(("clock", "failed"), [("real", False), ("virtual", True)])
+def test_a_silence_while_it_is_probed_is_asked_about_again_where_it_may_be_the_hosts(
+    clock: ClockChoice, failed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    know, silences = runner.probe.know, [Hang("It kept silent.")]
+
+    def once_silent(session: Session) -> None:
+        if silences:
+            raise silences.pop()
+        know(session)
+
+    monkeypatch.setattr(runner.probe, "know", once_silent)
+    made = certify(GOOD, Options(selection="MOD/MGT/DESC_READ/BV-end", clock=clock))
+    assert (made.verdict is Conclusion.NON_CONFORMANT) is failed
+    assert ("R-WIRE-021" in made.reason) is failed

@@ -11,10 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opalink.__main__ import cli
-from opalink.conformance.campaign import Options, certify
+from opalink.conformance.campaign import certify
 from opalink.conformance.levels import REACH_OF, Reach, reach_of, reached
 from opalink.conformance.purposes import Plan
 from opalink.conformance.results import Campaign, How, Result
+from opalink.conformance.runner import Options
 from opalink.conformance.verdicts import Conclusion, Exit, Verdict
 from opalink.protocol.engine.module import Module
 from opalink.protocol.packets import ConditionOperation, Operation, OperationTag, Outcome, Status

@@ -8,9 +8,11 @@ from itertools import product
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
+from opalink.__main__ import cli
 from opalink.conformance.pics import Pics, PicsError, Product, contradictions, load, read, review, write
 from opalink.conformance.verdicts import Exit
 from opalink.protocol.ir.load import catalogue
@@ -117,6 +119,29 @@ def test_review_is_about_this_specification_and_about_its_sides() -> None:
     pics = made(LASER=True)
     other = Pics(pics.product, "9.9", pics.catalogue, "charger", "", pics.features)
     assert len(review(other, catalogue())) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "says"),
+    [
+        (write(of_profile("macro-tube")), Exit.CONFORMANT, "A legal module of the profile macro-tube"),
+        (write(of_profile("macro-tube", without="STACK")), Exit.PICS, "requires STACK, which is not declared."),
+        (
+            write(of_profile("macro-tube")) + "\n[advertised]\nSTACK = true\n[observed]\nSTACK = false\n",
+            Exit.PICS,
+            "STACK is declared and advertised, and does not work.",
+        ),
+        ("pics = 1\n", Exit.PICS, "lacks the section [product]"),
+        (" \n", Exit.NOTHING_RAN, "is empty."),
+        (None, Exit.NOTHING_RAN, "cannot be read"),
+    ],
+)
+def test_review_needs_no_device(text: str | None, code: Exit, says: str, tmp_path: Path) -> None:
+    file = tmp_path / "pics.toml"
+    if text is not None:
+        file.write_text(text)
+    result = CliRunner().invoke(cli, ["review", str(file)])
+    assert (result.exit_code, says in result.output) == (code, True), result.output
 
 
 # ── The eight rows ───────────────────────────────────────────────────────────────────────────────────

@@ -12,12 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from opalink.conformance import evidence, flit_watch, zoo
-from opalink.conformance.campaign import Options, certify
+from opalink.conformance.campaign import certify
 from opalink.conformance.flit_bench import FlitBench, by_hand
 from opalink.conformance.flit_watch import FlitWatch, Granted, Reading, ahead
 from opalink.conformance.ledger import Ledger
 from opalink.conformance.purposes import Plan, unmet
 from opalink.conformance.results import Campaign
+from opalink.conformance.runner import Options
 from opalink.conformance.selection import purposes
 from opalink.conformance.verdicts import Conclusion, Verdict
 from opalink.protocol import codec

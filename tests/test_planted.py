@@ -1,5 +1,5 @@
 """Mistakes planted in what generators make, each of which has to be found: the export, the vectors, the pages of the
-document, the models of the machines. Those of the other back ends stand beside the tests of these.
+document, the picture, the models of the machines. Those of the other back ends stand beside the tests of these.
 
 A mutant is a substitution in the generated text, made wherever it applies.
 
@@ -7,8 +7,10 @@ Plan: the mistakes · who finds them · every mutant dies.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
+from itertools import pairwise
+from xml.etree import ElementTree as ET
 
 import msgspec
 import pytest
@@ -20,6 +22,7 @@ from opalink.protocol.generate.registry import BACKENDS
 from opalink.protocol.generate.vectors import jsonable
 from opalink.protocol.ir import model as ir
 from opalink.protocol.ir.load import catalogue, declared
+from opalink.spec.form import Role
 from opalink.spec.safety import MODELS
 from tests import documented
 from tests.test_vectors import File
@@ -49,6 +52,19 @@ MUTANTS: dict[str, dict[str, tuple[str, str]]] = {
         "bytes of an example": (r"(?<=\n)(\| 16 \| )`[^`]*`", r"\1`00 00 00`"),
         "where a row leads": (r"\*\*READY_FULL\*\*", "stays"),
         "a link": (r"<status-", "<statuses-of-"),
+    },
+    "picture": {
+        "a packet type is lost": (r"\n<text [^\n]*>TIME_STATUS</text>", ""),
+        "another number": (r"(?<=>)4(\d) ", r"5\1 "),
+        "another sender": (r"(?<=>)(\w\w) →(?=<)", r"\1 ←"),
+        "another channel's colour": (r'(height="16.0" rx="3" fill=)"#e8a5b4"', r'\1"#a9cdf0"'),
+        "two channels of one colour": (r"#e8a5b4", "#a9cdf0"),
+        "a field out of scale": (
+            r'width="\d([\d.]+)" height="23.0" rx="3" fill="#dbe7f3"',
+            r'width="\1" height="23.0"',
+        ),
+        "a field of another name": (r"(?<=>)txn(?=<)", "length"),
+        "no picture at all": (r"</title>", ""),
     },
     "promela": {
         "timers that never end": (r"(_tTimeSync) == 1 && ", r"\1 == 9 && "),
@@ -101,6 +117,63 @@ def document(change: Change) -> str:
     return next(documented.wrong(catalogue(), pages), "")
 
 
+def picture(change: Change) -> str:
+    """The drawing, read back, has every field of the header to scale and every packet type in its chapter."""
+    (text,) = files("picture").values()
+    try:
+        return next(misdrawn(ET.fromstring(change(text))), "")  # noqa: S314 (our own)
+    except ET.ParseError as error:
+        return str(error)
+
+
+def misdrawn(svg: ET.Element) -> Iterator[str]:
+    """What a reader of the picture sees otherwise than it was declared."""
+    drawn = [(x.tag.rpartition("}")[2], x, x.text or "") for x in svg]
+    titles = [i for i, (_, x, _) in enumerate(drawn) if x.get("font-size") == "15"]
+    header, rest = drawn[titles[0] + 1 : titles[1]], drawn[titles[1] + 1 :]
+    yield from _misdrawn_header(header, float(svg.attrib["viewBox"].split()[2]))
+    colours: dict[str, str] = {}
+    signs: dict[str, str] = {}
+    chapters: dict[str, list[tuple[str, str, str]]] = {}
+    for (_, before, _), (kind, x, said) in pairwise(rest):
+        if before.get("width") == "12.0":
+            colours[said] = before.attrib["fill"]
+        elif "   " in said:
+            signs = {word: sign for sign, word in re.findall(r"(\S) (\w+)", said)}
+        elif x.get("font-size") == "13":
+            found = chapters.setdefault(said, [])
+        elif kind == "text" and before.tag.endswith("rect"):
+            number, fill = said, before.attrib["fill"]
+        elif kind == "text":
+            found.append((number, said, fill))
+    if len(set(colours.values())) < len(colours):
+        yield "channels of one colour"
+    for group in dict.fromkeys(p.group for p in catalogue().packets):
+        wanted = [
+            (f"{p.code:02X} {signs['either' if p.sender is Role.BOTH else p.sender]}", p.name,
+             colours[p.channel.rstrip("0")])
+            for p in catalogue().packets if p.group == group
+        ]  # fmt: skip
+        if chapters.get(group) != wanted:
+            yield f"{group}: {chapters.get(group)}"
+
+
+def _misdrawn_header(drawn: list[tuple[str, ET.Element, str]], width: float) -> Iterator[str]:
+    fields = list(ir.fields_of(catalogue().envelope["PACKET"].header))
+    boxes = [x for kind, x, _ in drawn if kind == "rect"][: len(fields)]
+    names = [said for kind, x, said in drawn if kind == "text" and x.get("font-size") == "12"]
+    margin, at = float(boxes[0].attrib["x"]), 0
+    scale = (width - 2 * margin) / 64
+    for f, box in zip(fields, boxes, strict=True):
+        assert isinstance(f, ir.Number)
+        x, wide = float(box.attrib["x"]), float(box.attrib["width"])
+        if abs(x - margin - at % 64 * scale) > 1 or not f.bits * scale - 4 < wide < f.bits * scale:
+            yield f"{f.name} at {x}, {wide} wide"
+        if f.bits > 1 and names.pop(0) != f.name:
+            yield f"{f.name} has another name"
+        at += f.bits
+
+
 def model(change: Change) -> str:
     """spin finds broken what is declared of the machines."""
     (time,) = (m for m in MODELS if m.name == "time")
@@ -109,7 +182,7 @@ def model(change: Change) -> str:
         return spin.verify(catalogue(), time).broken
 
 
-JUDGES = {"json": export, "vectors": vectors, "docs": document, "promela": model}
+JUDGES = {"json": export, "vectors": vectors, "docs": document, "picture": picture, "promela": model}
 
 
 @cache

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from junitparser import Error, Failure, JUnitXml, Skipped
 
 from opalink.conformance import junit, report
-from opalink.conformance.results import Campaign, Coverage, How, Result
+from opalink.conformance.results import Actor, Campaign, Coverage, How, Result, Step
 from opalink.conformance.verdicts import EXITS, Conclusion, Verdict
 from tests.report_samples import FAILED, HOSTILE, PASSED, campaign, result
 
@@ -98,6 +98,17 @@ def test_a_failure_says_what_it_takes_to_understand_and_repeat_it() -> None:
     ]
     quoted = """'stdio:./module --flag '"'"'a b'"'"''"""
     assert failed["replay"] == (f"opalink certify {quoted} -k {failed['id']} --seed 1")
+
+
+def test_of_a_long_exchange_the_report_keeps_both_ends() -> None:
+    """The recording has all of it."""
+    long = tuple(Step(i, Actor.IUT, 2, bytes(70_000)) for i in range(5000))
+    data = report.to_json(campaign(result(Verdict.FAIL, steps=long), coverage=Coverage()))
+    exchange = json.loads(data)["tests"][0]["exchange"]
+    assert len(exchange) == report.LINES + 1
+    assert (exchange[0]["time"], exchange[-1]["time"]) == (0, 4999)
+    assert exchange[report.LINES // 2]["note"] == f"{5000 - report.LINES} more lines are in the recording."
+    assert (exchange[0]["size"], len(exchange[0]["data"])) == (70_000, 2 * report.BYTES)
 
 
 def test_the_same_campaign_gives_the_same_bytes() -> None:

@@ -20,7 +20,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scapy.config import conf
-from scapy.packet import Packet, Raw, fuzz
+from scapy.packet import NoPayload, Packet, Raw, fuzz
 
 import opalink.protocol.scapy as layers
 from opalink.protocol import codec
@@ -316,6 +316,26 @@ def test_dissection_stops_where_it_is_told_to() -> None:
     packet = OpalPacket(GOOD, stop_dissection_after=OpalPacket)
     assert type(packet.payload) is Raw
     assert packet.load == GOOD[16:-4]
+
+
+def test_a_dissected_layer_has_the_attributes_of_one_that_scapy_made() -> None:
+    packet = OpalPacket(bytes(OpalPacket() / layers.PwrReset()))
+    own = {"fields", "original", "time", "payload", "underlayer", "parent", "explicit", "post_transforms"}
+    for layer in (packet, packet.payload):
+        made = type(layer)(_internal=1)
+        for name in {*Packet.__slots__} - own:
+            assert getattr(layer, name, "none") == getattr(made, name, "none"), name
+    assert packet.underlayer is packet.parent is packet.payload.parent is None
+    assert isinstance(packet.payload.payload, NoPayload)
+
+
+def test_what_is_noted_on_a_dissected_layer_stays_with_it() -> None:
+    one, other = (OpalPacket(bytes(OpalPacket() / layers.PwrReset())) for _ in range(2))
+    one.sniffed_on, one.comment, one.payload.wirelen = "laser", b"first", 24
+    assert (one.sniffed_on, one.comment, one.payload.wirelen) == ("laser", b"first", 24)
+    assert (other.sniffed_on, other.comment, other.payload.wirelen) == (None, None, None)
+    del one.sniffed_on
+    assert one.sniffed_on is None
 
 
 # ── Names ────────────────────────────────────────────────────────────────────────────────────────────

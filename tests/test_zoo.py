@@ -8,8 +8,9 @@ import importlib
 import pytest
 
 from opalink.conformance import zoo
-from opalink.conformance.campaign import Options, certify
+from opalink.conformance.campaign import certify
 from opalink.conformance.purposes import Plan
+from opalink.conformance.runner import Options
 from opalink.conformance.verdicts import Conclusion, Verdict
 from opalink.protocol.ir.load import catalogue
 from opalink.protocol.transport import IutUri

@@ -31,9 +31,8 @@ static bool decode(packet *v, const uint8_t *data, size_t n, bool crc)
 }
 
 /* The body is written in its place, the header around it. */
-static size_t encode(const packet *v, uint8_t *at, size_t size, bool crc)
+static size_t encode(packet *v, uint8_t *at, size_t size, bool crc)
 {
-    opal_Packet header = v->packet;
     opal_buffer out = {at, 16, size};
     opal_error e;
     opal_fault fault;
@@ -51,10 +50,10 @@ static size_t encode(const packet *v, uint8_t *at, size_t size, bool crc)
     if (fault != OPAL_OK) {
         return 0;
     }
-    header.payload.at = at + 16;
-    header.payload.n = out.n - 16;
+    v->packet.payload.at = at + 16;
+    v->packet.payload.n = out.n - 16;
     out.n = 0;
-    return opal_encode_Packet(&header, crc, &out, &e) == OPAL_OK ? out.n : 0;
+    return opal_encode_Packet(&v->packet, crc, &out, &e) == OPAL_OK ? out.n : 0;
 }
 
 static size_t told(const packet *v, int64_t *out)

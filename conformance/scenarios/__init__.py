@@ -23,7 +23,7 @@ Scenario = Callable[[Session], None]
 
 _CHAPTERS = """
     wire header bench attach session link descriptor properties management power heat capture queue frame lens controls
-    realtime security machines statuses flow journeys flit flit_order flit_credit flit_link phone
+    realtime security machines statuses flow journeys flit flit_order flit_credit flit_link phone phone_refusals
 """.split()
 _REGISTRY: dict[str, tuple[Purpose, Scenario]] = {}
 

@@ -21,7 +21,7 @@ from opalink.spec.limits import NAK_ROUNDS, RESEND_PERCENT
 _STEADY = ("attach", "state")
 
 
-def _phone(name: str, *requirements: str, **more: Any) -> Callable[[Callable[[Mirror], None]], Scenario]:
+def phone_scenario(name: str, *requirements: str, **more: Any) -> Callable[[Callable[[Mirror], None]], Scenario]:
     """A scenario for phones: its function is given the tester's module."""
     more.setdefault("operations", ("attach",))
 
@@ -45,7 +45,7 @@ def _comes_to(s: Mirror, machine: MachineId, *names: str, within: int = EVENTUAL
 # ── Contact ──────────────────────────────────────────────────────────────────────────────────────────
 
 
-@_phone(
+@phone_scenario(
     "ATT/CONTACT/BV-silent", "R-LNK-008",
     given="a phone on which a module was put that says nothing", when="three seconds pass",
     then="it sends nothing by light",
@@ -56,7 +56,7 @@ def a_module_that_is_silent(s: Mirror) -> None:
     s.expect(not s.heard(lambda h: h.lane == Lane.LASER), "nothing by light", "a packet")
 
 
-@_phone(
+@phone_scenario(
     "ATT/BEACON/BV-answered", "R-LNK-005", "R-MGT-001",
     given="a phone that waits for a module's BEACON", when="the BEACON comes",
     then="it sends its own, as a phone, and then HELLO",
@@ -73,7 +73,7 @@ def a_beacon_is_answered(s: Mirror) -> None:
     s.expect(lowest <= highest, "a range of versions", f"{lowest} to {highest}", "R-MGT-001")
 
 
-@_phone(
+@phone_scenario(
     "ATT/REMOVAL/TI-released", "R-ATT-011",
     given="a phone in a session", when="the contacts open", operations=("attach", "detach", "state"),
     then="within tForcedRemoval its attach machine is in DETACHED", virtual=True,
@@ -87,7 +87,7 @@ def a_removal_is_cleaned_up(s: Mirror) -> None:
     s.expect(name == "DETACHED", "DETACHED", name)
 
 
-@_phone(
+@phone_scenario(
     "ATT/REMOVAL/BV-again", "R-ATT-011", "R-MGT-004",
     given="a phone whose module was torn off", when="it is put on again", operations=("attach", "detach"),
     then="there is a new session, with another nonce",
@@ -108,7 +108,7 @@ def a_removal_is_not_the_end(s: Mirror) -> None:
 # ── Session ──────────────────────────────────────────────────────────────────────────────────────────
 
 
-@_phone(
+@phone_scenario(
     "ATT/BEACON/BV-other_nonce", "R-ATT-012",
     given="a phone in a session", when="BEACON comes with another nonce",
     then="it greets the module anew and resumes nothing",
@@ -122,7 +122,7 @@ def a_module_that_started_anew(s: Mirror) -> None:
     s.expect(hello.body.resume_session == 0, "a new session", f"session {hello.body.resume_session} resumed")
 
 
-@_phone(
+@phone_scenario(
     "ATT/HELLO/BV-repeated", "R-MGT-004",
     given="a phone whose HELLO gets no answer", when="a second passes",
     then="it greets again, each time with another nonce",
@@ -136,7 +136,7 @@ def an_unheard_hello(s: Mirror) -> None:
     s.expect(len(set(nonces)) == len(nonces), "each nonce once", "one twice")
 
 
-@_phone(
+@phone_scenario(
     "MGT/KEEPALIVE/TI-silence", "R-MGT-050",
     given="a phone in a session with nothing to say", when="the module says nothing either",
     then="KEEPALIVE comes tKeepAlive after whatever it sent last", virtual=True,
@@ -157,7 +157,7 @@ def a_session_is_kept_alive(s: Mirror) -> None:
     s.expect(least <= waited <= most, f"from {least} to {most} ns", f"{waited} ns")
 
 
-@_phone(
+@phone_scenario(
     "ATT/LINK_LOST/BV-resumed", "R-LNK-017",
     given="a phone in a session", when="light goes for 100 ms", operations=("attach", "lane_down", "lane_up"),
     then="it resumes the session that it had", needs="LASER",
@@ -196,7 +196,7 @@ def _ask(caps: Any, **changes: int) -> p.PwrRequest:
     return p.PwrRequest(**(asked | changes))
 
 
-@_phone(
+@phone_scenario(
     "PWR/CONTRACT/BV-ready", "R-PWR-027", "R-PWR-028",
     given="a phone that has made its offers", when="one of them is asked for",
     then="it accepts, and says once that the voltage is there, within tPwrTransition", needs="CONTRACT",
@@ -224,7 +224,7 @@ def _refused(s: Mirror, reason: RejectReason, **changes: int) -> None:
     s.expect(heard.body.reason == reason, reason.name, f"{heard.body.reason!r}")
 
 
-@_phone(
+@phone_scenario(
     "PWR/REQUEST/BI-stale", "R-PWR-023",
     given="a phone that has made its offers", when="PWR_REQUEST names another generation",
     then="it answers PWR_REJECT with the reason STALE", needs="CONTRACT",
@@ -233,7 +233,7 @@ def a_stale_generation(s: Mirror) -> None:
     _refused(s, RejectReason.STALE, generation=1)
 
 
-@_phone(
+@phone_scenario(
     "PWR/REQUEST/BI-no_offer", "R-PWR-024",
     given="a phone that has made fewer than seven offers", when="PWR_REQUEST names one behind the last",
     then="it answers PWR_REJECT with the reason NO_OFFER", needs="CONTRACT",
@@ -242,7 +242,7 @@ def an_offer_that_was_not_made(s: Mirror) -> None:
     _refused(s, RejectReason.NO_OFFER, object=6)
 
 
-@_phone(
+@phone_scenario(
     "PWR/REQUEST/BI-current", "R-PWR-025",
     given="a phone that has made its offers", when="PWR_REQUEST asks for more current than was offered",
     then="it answers PWR_REJECT with the reason CURRENT", needs="CONTRACT",
@@ -251,7 +251,7 @@ def more_than_was_offered(s: Mirror) -> None:
     _refused(s, RejectReason.CURRENT, max=0xFFFF)
 
 
-@_phone(
+@phone_scenario(
     "PWR/RESET/BV-offers_again", "R-PWR-034",
     given="a phone with a contract", when="a soft PWR_RESET comes", then="it sends its offers again", needs="CONTRACT",
 )  # fmt: skip
@@ -261,7 +261,7 @@ def a_soft_reset(s: Mirror) -> None:
     s.expect(s.take(p.PwrSourceCaps, EVENTUALLY) is not None, "PWR_SOURCE_CAPS", "none")
 
 
-@_phone(
+@phone_scenario(
     "PWR/FAULT/BV-latched", "R-PWR-033",
     given="a phone with a contract", when="a latched PWR_FAULT comes", operations=_STEADY,
     then="its power machine stays in FAULT", needs="CONTRACT",
@@ -274,7 +274,7 @@ def a_latched_fault(s: Mirror) -> None:
     s.expect(found == "FAULT", "FAULT", found)
 
 
-@_phone(
+@phone_scenario(
     "PWR/RESERVE/BI-late", "R-PWR-032",
     given="a phone with a contract", when="PWR_RESERVE asks for a time that has passed", then="it answers LATE",
     needs="CONTRACT RESERVE",
@@ -286,7 +286,7 @@ def a_peak_that_is_late(s: Mirror) -> None:
     s.expect_status(heard, Status.LATE)
 
 
-@_phone(
+@phone_scenario(
     "PWR/RESERVE/BV-granted", "R-PWR-004",
     given="a phone with a contract", when="PWR_RESERVE asks for a peak",
     then="it answers OK with all of it, or ADJUSTED with less", needs="CONTRACT RESERVE",
@@ -304,7 +304,7 @@ def a_peak_in_part(s: Mirror) -> None:
 # ── Time ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@_phone(
+@phone_scenario(
     "TIM/TIME_SYNC/BV-t1", "R-TIM-003",
     given="a phone in a session", when="TIME_SYNC comes with a `t1` that no clock would have",
     then="its answer has that `t1`, and a `t3` that is not before its `t2`", needs="TIME",
@@ -327,7 +327,7 @@ def _films(s: Mirror) -> None:
     _comes_to(s, MachineId.CAPTURE, "STREAMING")
 
 
-@_phone(
+@phone_scenario(
     "CAP/STREAM/BV-opened", "R-SEC-009",
     given="a phone with a module of which it knows nothing", when="the user opens the camera",
     then="it sets a stream up and starts it", needs="SENSOR", operations=("attach", "user", "state"),
@@ -337,7 +337,7 @@ def a_stranger_may_stream(s: Mirror) -> None:
     s.expect(s.module.streaming, "a stream that runs", "none", "R-SEC-009")
 
 
-@_phone(
+@phone_scenario(
     "FRM/NAK/BV-capped", "R-FRM-019", "R-FRM-027",
     given="a phone to which a video comes", when="no block of it arrives, whatever is asked for again",
     then="it asks again as often and for as much as it may, and goes on", needs="SENSOR",
@@ -364,7 +364,7 @@ def a_video_of_which_nothing_comes(s: Mirror) -> None:
 # ── Light ────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@_phone(
+@phone_scenario(
     "LNK/LOSS/TI-dark", "R-LNK-007",
     given="a phone in a session", when="the module's light goes", operations=("attach", "lane_down"),
     then="it sends nothing by light from then on", needs="LASER",

@@ -114,6 +114,7 @@ def properties_follow_features(s: Session) -> None:
     then="what has no motor is read-only", needs="LENS",
 )  # fmt: skip
 def parts_turned_by_hand(s: Session) -> None:
+    ready(s)
     motors = {
         PropertyTag.FOCUS_POSITION: "FOCUS_MOTOR",
         PropertyTag.APERTURE: "APERTURE_MOTOR",

@@ -37,9 +37,9 @@ class Clock:
     def running(self, key: object) -> bool:
         return key in self._timers
 
-    def stop_all(self, owner: str) -> None:
-        """Stop the timers whose key is a tuple that begins with `owner`."""
-        for key in [k for k in self._timers if isinstance(k, tuple) and k[0] == owner]:
+    def stop_all(self, *owners: str) -> None:
+        """Stop the timers whose key is a tuple that begins with one of `owners`."""
+        for key in [k for k in self._timers if isinstance(k, tuple) and k[0] in owners]:
             del self._timers[key]
 
     def due(self, key: object) -> int | None:

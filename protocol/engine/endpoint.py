@@ -204,7 +204,7 @@ class Endpoint(Running):
         cause.reply = reply
         data = self._reply(cause, kind, reply)
         self.incoming.store(key_of(cause.arrived), data)
-        self._depart(Lane(cause.lane), data)
+        self._depart(cause.lane, data)
 
     def _reply(self, cause: Cause, kind: Kind | None, reply: Reply) -> bytes:
         ask, body = cause.arrived, reply.body
@@ -265,7 +265,10 @@ class Endpoint(Running):
         """The lane on which a packet of a type may leave now."""
         if not self.checks.legal(kind.code):
             return None
-        return next((x for x in _LANES if x in kind.lanes and self.carries(x)), None)
+        for lane in _LANES:
+            if lane in kind.lanes and self.carries(lane):
+                return lane
+        return None
 
     def _again(self, cause: Cause) -> bool:
         """Repeat a request: a peer that has had it gives the response that it has stored. Whether it could be sent."""

@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from opalink.protocol.codec import Packet, Status
 from opalink.protocol.engine.clock import Clock
+from opalink.protocol.packets import Lane
 from opalink.spec import form
 from opalink.spec.form import Event, Machine, Timer
 
@@ -27,7 +28,7 @@ class Cause(Struct):
     of which the packet that is to be sent carries one."""
 
     packet: Packet | None = None
-    lane: int = 0
+    lane: Lane = Lane.NONE
     asked: Packet | None = None
     reply: Any = None
     row: form.Row | None = None
@@ -142,7 +143,7 @@ class Run:
                 at[state] = (*at.get(state, ()), bound)
         waits = {s.name: machine.waits(s.name) for s in machine.states}
         every = frozenset[str]().union(*waits.values())
-        self._ended = {state: tuple(sorted(every - found)) for state, found in waits.items()}
+        self._ended = {s: tuple((self.name, key, t) for t in sorted(every - found)) for s, found in waits.items()}
         self.on_row: Callable[[Run, form.Row, str], None] | None = None
         self.restart()
 
@@ -165,9 +166,11 @@ class Run:
     def fire(self, event: Event, cause: Cause) -> bool:
         """Let an event happen. Returns whether a row fired."""
         at = self._table.get(event)
-        if at is None or self.state not in at:
-            return False
-        for bound in at[self.state]:
+        return at is not None and self.fire_rows(at, cause)
+
+    def fire_rows(self, at: dict[str, tuple[_Bound, ...]], cause: Cause) -> bool:
+        """The same for an event whose `rows` were looked up before."""
+        for bound in at.get(self.state, ()):
             for guard, wanted in bound.guards:
                 if bool(guard(cause)) is not wanted:
                     break
@@ -183,8 +186,9 @@ class Run:
             self.on_row(self, bound.row, self.state)
         if target is not None and target != self.state:
             self.state, self.entered, self.reason = target, self._side.link_time, Status.OK
+            stop = self._side.clock.stop
             for timer in self._ended[target]:
-                self.stop(timer)
+                stop(timer)
         for action in bound.actions:
             action(cause)
 
@@ -207,10 +211,12 @@ class Run:
             case form.Signal(name=name):
                 return lambda _: side.signal(name)
             case form.Start(timer=name, edge=edge):
+                arm, key, expire = side.clock.start, (self.name, self._key, name), self._expiring(name)
                 wait = duration(self._timers[name], edge)
-                return lambda _: self.start(name, wait)
+                return lambda _: arm(key, wait, expire)
             case form.Stop(timer=name):
-                return lambda _: self.stop(name)
+                disarm, key = side.clock.stop, (self.name, self._key, name)
+                return lambda _: disarm(key)
 
     def _sending(self, fill: Effect, reasons: tuple[Status, ...]) -> Effect:
         def send(cause: Cause) -> None:
@@ -223,7 +229,7 @@ class Run:
 
     def start(self, timer: str, wait: int) -> None:
         """Arm a timer anew."""
-        self._side.clock.start((self.name, self._key, timer), wait, lambda: self._expire(timer))
+        self._side.clock.start((self.name, self._key, timer), wait, self._expiring(timer))
 
     def stop(self, timer: str) -> None:
         self._side.clock.stop((self.name, self._key, timer))
@@ -231,5 +237,11 @@ class Run:
     def running(self, timer: str) -> bool:
         return self._side.clock.running((self.name, self._key, timer))
 
-    def _expire(self, timer: str) -> None:
-        self.fire(form.Expired(timer), Cause())
+    def _expiring(self, timer: str) -> Callable[[], None]:
+        """What a timer does when it is due."""
+        event = form.Expired(timer)
+
+        def expire() -> None:
+            self.fire(event, Cause())
+
+        return expire

@@ -46,12 +46,16 @@ class Running:
         needs = {p: machines[p.machine].needs if p.machine else p.needs for p in parts}
         self._parts = [p(self) for p in parts if met(needs[p], self.features)]
         # A part is found by its class and by the one that it stands in for.
-        self._by_class = {c: part for part in self._parts for c in type(part).__mro__ if issubclass(c, Part)}
+        self._by_class: dict[type[Part], Any] = {
+            c: part for part in self._parts for c in type(part).__mro__ if issubclass(c, Part)
+        }
+        self._owners = tuple(type(part).__name__.lower() for part in self._parts)  # of the timers of parts
         self.runs: dict[str, Run] = {}
         for part in self._parts:
             if part.machine:
                 part.run = self.runs[part.machine] = Run(machines[part.machine], part, self, catalogue.timer)
         self._gate = self.runs[self.gate]
+        self._on_heard, self._on_sent = self._gate.rows(_HEARD), self._gate.rows(_SENT)
         self._hearers: dict[Event, tuple[Run, ...]] = {}
 
     def start_over(self, seed: int, now: int) -> None:
@@ -70,8 +74,8 @@ class Running:
 
     def find(self, part: type[P]) -> P | None:
         """A part of this side, if its features call for it."""
-        found = self._by_class.get(part)
-        return found if isinstance(found, part) else None
+        found: P | None = self._by_class.get(part)
+        return found
 
     def part(self, part: type[P]) -> P:
         """A part that is always there."""
@@ -82,8 +86,8 @@ class Running:
 
     def restart_parts(self) -> None:
         """Have every part forget what a loss of power forgets."""
+        self.clock.stop_all(*self._owners)
         for part in self._parts:
-            self.clock.stop_all(type(part).__name__.lower())
             part.restart()
 
     # ── What its machines ask of it ──
@@ -150,10 +154,10 @@ class Running:
                 self.raised(event)
             elif self._heard:
                 self._heard = False
-                self._gate.fire(_HEARD, Cause())
+                self._gate.fire_rows(self._on_heard, Cause())
             elif self._sent:
                 self._sent = False
-                self._gate.fire(_SENT, Cause())
+                self._gate.fire_rows(self._on_sent, Cause())
             else:
                 return
 

@@ -66,35 +66,51 @@ def _setter(name: str) -> Any:
 set_fields = _setter("fields")
 _set_parent, _set_underlayer, _set_payload = _setter("parent"), _setter("underlayer"), _setter("payload")
 _set_original, _set_time, _set_stop = _setter("original"), _setter("time"), _setter("stop_dissection_after")
+_set_fieldtype, _new, _nothing = _setter("fieldtype"), object.__new__, NoPayload()
 _SHARED = {"explicit": 1, "post_transforms": ()}  # not as in a layer that is made to be built
-_blanks: dict[type, tuple[tuple[Any, Any], ...]] = {}
+# Read for every field, or of every layer: there from the beginning.
+_THERE = ("fields", "fieldtype", "payload")
+_fieldtypes: dict[type, dict[str, Any]] = {}
+_models: dict[type, "Layer"] = {}
 
 
-def _attributes(cls: type["Layer"]) -> tuple[tuple[Any, Any], ...]:
-    """How the attributes of a layer of this class are set that was made for dissection, and to what."""
-    model, found = cls(_internal=1), []
-    for name in dict.fromkeys(Packet.__slots__):
+def _model(cls: type["Layer"]) -> "Layer":
+    """A layer as scapy makes one for dissection."""
+    if cls not in _models:
+        _models[cls] = cls(_internal=1)
+    return _models[cls]
+
+
+def _types(cls: type["Layer"]) -> dict[str, Any]:
+    """The fields of a class by name."""
+    _fieldtypes[cls] = _model(cls).fieldtype
+    return _fieldtypes[cls]
+
+
+def _upon_demand(name: str) -> property:
+    """An attribute that a layer made for dissection gets when somebody asks for it: most never do."""
+    slot = Packet.__dict__[name]
+    get, put = slot.__get__, slot.__set__
+
+    def found(layer: "Layer") -> Any:
         try:
-            value = Packet.__dict__[name].__get__(model)
-        except AttributeError:
-            continue  # scapy leaves some unset
-        if name != "fields":  # which are each layer's own
-            found.append((_setter(name), _SHARED.get(name, value)))
-    _blanks[cls] = tuple(found)
-    return _blanks[cls]
+            return get(layer)
+        except AttributeError:  # which it stays, where scapy leaves it unset
+            value = _SHARED[name] if name in _SHARED else get(_model(type(layer)))
+            put(layer, value)
+            return value
+
+    return property(found, put, slot.__delete__)
 
 
 def _blank(cls: Any, parent: Packet | None) -> Any:
     """A layer without fields."""
     layer = _new(cls)
-    for put, value in _blanks.get(cls) or _attributes(cls):
-        put(layer, value)
+    _set_fieldtype(layer, _fieldtypes.get(cls) or _types(cls))
+    _set_payload(layer, _nothing)
     if parent is not None:
         _set_parent(layer, parent)
     return layer
-
-
-_new = object.__new__
 
 
 # ── Every layer ──────────────────────────────────────────────────────────────────────────────────────
@@ -114,8 +130,9 @@ class Layer(Packet):
                 _pkt, post_transform, _internal, _underlayer, _parent, stop_dissection_after, **fields
             )  # fmt: skip
             return
-        for put, value in _blanks.get(type(self)) or _attributes(type(self)):
-            put(self, value)
+        cls = type(self)
+        _set_fieldtype(self, _fieldtypes.get(cls) or _types(cls))
+        _set_payload(self, _nothing)
         set_fields(self, {})
         _set_original(self, _pkt)
         if _parent is not None:
@@ -185,6 +202,9 @@ class Layer(Packet):
                 raise EncodeError(error.path, error.detail) from None
         return data
 
+
+for _name in {*Packet.__slots__} - {*_THERE}:
+    setattr(Layer, _name, _upon_demand(_name))
 
 # ── Rows and TLVs ────────────────────────────────────────────────────────────────────────────────────
 

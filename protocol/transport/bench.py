@@ -20,6 +20,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Final, Literal, NoReturn, Self, TypedDict, Unpack
 
+from opalink.protocol.codec import Record, encode_record
 from opalink.protocol.errors import DecodeError
 from opalink.protocol.packets.bodies import (
     Bind,
@@ -36,7 +37,6 @@ from opalink.protocol.packets.bodies import (
     encode_ClockSet,
     encode_ControlRequest,
 )
-from opalink.protocol.packets.codec import Record, encode_Record
 from opalink.protocol.packets.enums import BindRole, ClockMode, Lane, OperationTag, Outcome, Plane, RecordKind
 from opalink.protocol.runtime import Tlv
 from opalink.protocol.transport.channel import PATIENCE, Channel
@@ -186,7 +186,7 @@ class Bench:
             self._flush()
 
     def _put(self, record: Record) -> None:
-        self._out.append(encode_Record(record))
+        self._out.append(encode_record(record))
         self.journal.append(Entry(self.now, True, record))
 
     def _flush(self) -> None:
@@ -371,7 +371,7 @@ class Bench:
             if at > self._until:
                 self._broken(f"The implementation sent at {at} ns; the clock was set to {self._until} ns", 31)
             self._last = now = at
-        self.arrivals.append(Arrival(now, Lane(lane), bytes(record.payload)))
+        self.arrivals.append(Arrival(now, lane if type(lane) is Lane else Lane(lane), bytes(record.payload)))
 
     def _broken(self, text: str, rule: int = 0) -> NoReturn:
         raise BindingError(text, f"R-BEN-{rule:03}" if rule else "")

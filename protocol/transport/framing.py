@@ -8,17 +8,20 @@ Plan: the reader · making a record.
 """
 
 from collections.abc import Iterator
+from struct import Struct as Packer
 from typing import Final
 
-from opalink.protocol.packets.codec import Record, _R_Record, decode_Record, encode_Record
+from opalink.protocol.codec import Record, decode_record, encode_record
+from opalink.protocol.packets.codec import _R_Record
 from opalink.protocol.packets.enums import Lane, RecordKind
 from opalink.protocol.transport.errors import BindingError
 
 NEVER: Final = (1 << 64) - 1  # as a time: not at all
 LANES: Final = frozenset((Lane.SIDEBAND, Lane.LASER))  # those that carry something
 
-HEADER: Final = len(encode_Record(Record()))
+HEADER: Final = len(encode_record(Record()))
 LIMIT: Final = next(item.hi for item in _R_Record if item.name == "length")
+_length_at: Final = Packer("<I").unpack_from  # of the record that begins there
 
 
 class RecordReader:
@@ -37,13 +40,13 @@ class RecordReader:
         at, end = 0, len(buffer)
         try:
             while end - at >= HEADER:
-                length = int.from_bytes(buffer[at : at + 4], "little")
+                (length,) = _length_at(buffer, at)
                 if length > LIMIT:
                     raise BindingError(f"A record announces {length} bytes; the limit is {LIMIT}", "R-BEN-005")
                 stop = at + HEADER + length
                 if stop > end:
                     break
-                record = decode_Record(bytes(buffer[at:stop]))
+                record = decode_record(bytes(buffer[at:stop]))
                 at = stop
                 yield record
         finally:

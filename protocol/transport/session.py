@@ -16,6 +16,7 @@ from heapq import heapify, heappop, heappush
 from itertools import count
 from typing import Any, Final, Protocol
 
+from opalink.protocol.codec import Record, encode_record
 from opalink.protocol.engine.lanes import Lanes
 from opalink.protocol.errors import DecodeError
 from opalink.protocol.packets.bodies import (
@@ -31,7 +32,6 @@ from opalink.protocol.packets.bodies import (
     encode_ControlResult,
     encode_Log,
 )
-from opalink.protocol.packets.codec import Record, encode_Record
 from opalink.protocol.packets.enums import (
     BindRole,
     ClockMode,
@@ -162,7 +162,7 @@ class Session:
         self._flush()
 
     def _put(self, record: Record) -> None:
-        data = encode_Record(record)
+        data = encode_record(record)
         self._out.append(data)
         self._size += len(data)
         if self._size > FULL:
@@ -228,8 +228,9 @@ class Session:
                 self._served.take_plane(plane)
 
     def _packet(self, record: Record) -> None:
-        if record.lane in self._up:
-            self._endpoint.receive(Lane(record.lane), bytes(record.payload), self._time())
+        lane = record.lane
+        if lane in self._up:
+            self._endpoint.receive(lane if type(lane) is Lane else Lane(lane), bytes(record.payload), self._time())
             self._collect()
 
     # ── Operations ──

@@ -53,7 +53,7 @@ RUNS = (
     Run("python-live", "python", True, "tests.differential.bulk --packets {}", 200_000),
     Run("c-live", "c", True, "tests.differential.c --inputs {}", 10_000_000),
     Run("scapy-live", "scapy", True, "tests.differential.bulk --reading scapy --packets {}", 200_000),
-    Run("lua-live", "lua", True, "tests.differential.tshark --packets {}", 100_000),
+    Run("lua-live", "lua", True, "tests.differential.tshark --inputs {}", 100_000),
     Run("ksy-live", "ksy", True, "tests.differential.bulk --reading ksy --packets {}", 20_000),
     Run("python-random", "python", False, "tests.differential.bulk --schemas {}", 1000),
     Run("c-random", "c", False, "tests.differential.c_random --schemas 50 --batches {}", 10),
@@ -146,7 +146,7 @@ MUTANTS = {
     "scapy": "tests.test_scapy_random",
     "lua": "tests.test_lua",
     "ksy": "tests.test_ksy",
-    **dict.fromkeys(("json", "vectors", "docs", "promela"), "tests.test_planted"),
+    **dict.fromkeys(("json", "vectors", "docs", "picture", "promela"), "tests.test_planted"),
 }
 
 

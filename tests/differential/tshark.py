@@ -1,9 +1,11 @@
-"""What tshark makes of packets with our dissector, beside what our codec makes of them.
+"""What tshark makes of packets with our dissector, beside what our codec makes of them: every field of a sound packet,
+the class and the path of what is wrong with another.
 
 `python -m tests.differential.tshark --packets 100000` records a session of a phone and a module, with random packets of
-every type and damaged ones among theirs, and compares every field of every packet. Exit 1 where one differs.
+every type and damaged ones among theirs. With `--inputs N` it is so many packets as `tests.differential.c` makes them:
+of every message, sound and with every class of error. Exit 1 where one differs.
 
-Plan: tshark · what it tells · what we tell · a session · the command.
+Plan: tshark · what it tells · what we tell · a session · packets of every message · the command.
 """
 
 import re
@@ -11,6 +13,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import islice, zip_longest
 from pathlib import Path
@@ -29,8 +32,9 @@ from opalink.protocol.generate.lua import NAME, files
 from opalink.protocol.ir import model as ir
 from opalink.protocol.ir.load import catalogue
 from opalink.protocol.ir.write import write, write_packet
-from opalink.spec.form import MS, Form, Role
+from opalink.spec.form import MS, US, Form, Role
 from opalink.spec.limits import PACKET_OVERHEAD
+from tests.differential import c as packets_for_c
 from tests.differential.dice import Dice
 from tests.differential.mutations import damaged, legal
 
@@ -266,26 +270,50 @@ def session(count: int, seed: int = 0) -> Iterator[Sent]:
         yield said.pop(0)
 
 
+# ── Packets of every message ─────────────────────────────────────────────────────────────────────────
+
+
+def inputs(count: int, seed: int = 0) -> Iterator[Sent]:
+    """Packets of every message in turn, a microsecond apart, four in ten of them wrong. None is empty, or too long for
+    a record."""
+    made = (data for _, data in packets_for_c.inputs(catalogue(), seed) if 0 < len(data) <= LONGEST)
+    for n, data in enumerate(islice(made, count)):
+        yield n * US, (Role.PHONE, Role.MODULE)[n % 2], data
+
+
+def outcome(data: bytes) -> str:
+    """Accepted, or the class of what is wrong."""
+    try:
+        codec.decode(data)
+    except DecodeError as error:
+        return str(error.fault)
+    return "accepted"
+
+
 # ── The command ──────────────────────────────────────────────────────────────────────────────────────
 
 
 @click.command(help=__doc__)
-@click.option("--packets", default=100_000, show_default=True, help="How many.")
+@click.option("--packets", default=100_000, show_default=True, help="How many of a session.")
+@click.option("--inputs", "count", default=0, help="So many packets of every message, and no session.")
 @click.option("--seed", default=0, show_default=True, help="Of the random ones.")
 @click.option("--out", default="out/tshark", show_default=True, type=click.Path(path_type=Path))
-def main(packets: int, seed: int, out: Path) -> None:
+def main(packets: int, count: int, seed: int, out: Path) -> None:
     if TSHARK is None:
         raise click.ClickException(f"{MISSING}.")
     out.mkdir(parents=True, exist_ok=True)
     begun = time.monotonic()
-    sent = list(session(packets, seed))
+    sent = list(inputs(count, seed) if count else session(packets, seed))
     recording = out / "session.pcapng"
     record(recording, sent)
     found = list(islice(differences(dissector(out), recording, [data for _, _, data in sent]), 20))
     for line in found:
         click.echo(line[:1000])
-    size = sum(len(data) for _, _, data in sent)
-    click.echo(f"{len(sent)} packets, {size} bytes, {time.monotonic() - begun:.0f} s: {len(found)} differences")
+    outcomes = sorted(Counter(outcome(data) for _, _, data in sent).items())
+    click.echo(
+        f"{time.monotonic() - begun:.0f} s: {len(sent)} {'inputs' if count else 'packets'}, {len(found)} differences"
+        + "".join(f", {what} {n}" for what, n in outcomes)
+    )
     sys.exit(1 if found else 0)
 
 

@@ -139,7 +139,7 @@ class Module(ModuleHost):
             return False
         if lane is Lane.SIDEBAND:
             return True
-        laser = self.find(Laser)
+        laser = self._by_class.get(Laser)
         return laser is not None and laser.lit and around.light
 
     def before(self, kind: Kind, cause: Cause) -> None:

@@ -38,6 +38,8 @@ class Stack(ModulePart):
 
     def _seen(self) -> tuple[StackElement, ...]:
         """The elements that stand there, as the module recognises them."""
+        if not self.around.elements:
+            return ()
         seen = self.end.identity.records["stack"].kinds
         kinds = [k for k in ElementKind if seen >> k & 1] or [ElementKind.OTHER]
         return tuple(self._element(kinds[i % len(kinds)]) for i in range(self.around.elements))

@@ -61,8 +61,8 @@ class Lens(PhonePart):
     def answer_control_owner(self, cause: Cause) -> ControlOwnerResponse:
         """The module asks on behalf of the hand on its ring: the user wins."""
         ask: ControlOwner = cause.body
-        controls = self.end.part(Reader).records.get("controls")
-        if not any(ring.control == ask.control for ring in (controls.rings if controls else ())):
+        found = self.end.part(Reader).records.get("rings")
+        if not any(ring.control == ask.control for ring in (found.rings if found else ())):
             raise RefusedError(Status.NO_SUCH_ID, 0)
         self.owners[ask.control] = Owner(ask.owner)
         return ControlOwnerResponse(owner=ask.owner, policy=ask.policy, hold=ask.hold)

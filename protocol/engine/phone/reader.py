@@ -21,7 +21,7 @@ _AGAIN: Final = 20 * MS
 
 
 class Reader(PhonePart):
-    """`records` are those of the descriptor by name; the last of a name counts. `complete` says that all is read."""
+    """`records` are those of the descriptor by name; the first of a name counts. `complete` says that all is read."""
 
     def __init__(self, end: Any) -> None:
         super().__init__(end)
@@ -118,7 +118,9 @@ class Reader(PhonePart):
         except DecodeError as error:
             self.end.complain(f"The descriptor cannot be understood: {error}")
             return
-        self.records = {self._names.get(r.tag, f"tag_{r.tag:04x}"): r.value for r in found.records}
+        self.records = {}
+        for r in found.records:
+            self.records.setdefault(self._names.get(r.tag, f"tag_{r.tag:04x}"), r.value)
         if self.end.module_has("SENSOR"):
             self._ask_modes()
         else:

@@ -123,14 +123,11 @@ class Source(Sink):
         return self._reason is RejectReason.NONE
 
     def when_class_open(self, cause: Cause) -> bool:
-        found = self._missing(cause)
-        if found:
-            self._reason = RejectReason.CLASS
-        return not found
+        return not self._missing(cause)
 
     def when_class_untested(self, cause: Cause) -> bool:
         self._wanted = cause.body.max
-        return self._resistance is None and self._missing(cause) == {"contacts"}
+        return self._missing(cause) == {"contacts"} and self._resistance is None
 
     def _missing(self, cause: Cause) -> set[str]:
         """Which conditions of the class that is asked for are not met."""
@@ -143,6 +140,8 @@ class Source(Sink):
                     missing.add("contacts")
                 if genuine and not self.end.part(Trust).genuine:
                     missing.add("trust")
+        if missing:
+            self._reason = RejectReason.CLASS
         return missing
 
     def when_peak_late(self, cause: Cause) -> bool:

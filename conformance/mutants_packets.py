@@ -1,0 +1,229 @@
+"""Mistakes in single checks of packets: what a module lets pass or refuses on the way in, and what it says wrongly.
+
+Where each applies follows from the same probes that make the tests, but a mistake is one of the check, not of a test's
+bytes: it shows with whatever packet meets its condition.
+
+Plan: a check · every check of the catalogue · on the way in · on the way out.
+"""
+
+import re
+from collections.abc import Iterator
+from functools import cache
+
+from msgspec import Struct
+
+from opalink.conformance.finders import Finders
+from opalink.conformance.specimen import (
+    LENGTH,
+    PAYLOAD,
+    RSP,
+    STATUS,
+    TXN,
+    TYPE,
+    is_request,
+    is_response,
+    load,
+    put,
+    success,
+    txn_of,
+)
+from opalink.protocol import codec
+from opalink.protocol.codec import DecodeError, Status
+from opalink.protocol.ir import model as ir
+from opalink.protocol.ir.load import catalogue
+from opalink.protocol.ir.obligations import key_of, peer
+from opalink.protocol.ir.probes import illegal, sites
+from opalink.protocol.ir.write import default, write
+from opalink.protocol.packets import Refusal
+from opalink.spec.form import Form, Level, Role
+
+# ── A check ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Check(Struct, frozen=True):
+    """A mistake about packets of one type. `change` is what is done:
+
+    dropped    what the check refuses is taken for a request of defaults
+    misnamed   what the check refuses is refused with another status
+    minded     reserved bits, which are to be ignored, are refused
+    refused    requests of the type are refused, whatever they hold
+    admitted   requests that need a feature are answered without it
+    narrow     a number at the `value` that is its legal end is refused
+    sent       a number is sent as `value`, which is illegal; it stands at the byte `at` of the payload
+
+    `what` is the class of the check, `field` and `path` the declaration's and the decoder's way to it."""
+
+    code: int
+    form: Form
+    change: str
+    what: str = ""
+    field: str = ""
+    path: str = ""
+    value: int = 0
+    at: int = 0
+    size: int = 0
+
+
+# ── Every check of the catalogue ─────────────────────────────────────────────────────────────────────
+
+_FAULTS = {"short": "short", "tlvs": "short", "range": "range", "cap": "cap", "const": "const"}
+
+
+def checks(known: ir.Catalogue) -> Iterator[tuple[ir.Packet, str, Check]]:
+    """Every mistake: the packet type, the key of the requirement that it breaks, and the mistake."""
+    for packet in known.packets:
+        if packet.sender is not Role.MODULE and Form.REQUEST in packet.forms:
+            yield from _of_requests(known, packet)
+        for form in packet.forms:
+            sender = packet.sender if form in (Form.REQUEST, Form.EVENT) else peer(packet.sender)
+            if sender is not Role.PHONE and form is not Form.ERROR:
+                yield from _of_sent(known, packet, form)
+
+
+def _of_requests(known: ir.Catalogue, p: ir.Packet) -> Iterator[tuple[ir.Packet, str, Check]]:
+    layout = known.layout[p.forms[Form.REQUEST]]
+    for change, key in (("refused", f"{p.name}.answer"), ("admitted", f"{p.name}.absent")):
+        if key in known.by_key:
+            yield p, key, Check(p.code, Form.REQUEST, change)
+    seen = set()
+    for probe in illegal(known, layout):
+        part = probe.field.partition(".")[0]
+        fault = str(probe.fault)
+        if fault in ("short", "long"):
+            tlvs = any(isinstance(x, ir.Tlvs) and x.name == part for x in layout.parts)
+            key, field = f"{p.name}.request.{'tlvs' if tlvs else 'short'}", part if tlvs else ""
+        else:
+            key, field = key_of(known, p, Form.REQUEST, probe.field, fault), probe.field
+        if key in known.by_key and key not in seen:
+            seen.add(key)
+            for change in ("dropped", "misnamed"):
+                what = "tlvs" if key.endswith(".tlvs") else fault
+                path = field if what == "tlvs" else "" if fault in ("short", "long") else _bare(probe.path)
+                yield p, key, Check(p.code, Form.REQUEST, change, what, field, path)
+    for site in sites(known, layout):
+        if not isinstance(site.part, ir.Number):
+            continue
+        for what, change in (("member", "dropped"), ("member", "misnamed"), ("reserved", "minded")):
+            key = key_of(known, p, Form.REQUEST, site.field, what)
+            if key in known.by_key and (what != "reserved" or site.part.reserved):
+                yield p, key, Check(p.code, Form.REQUEST, change, what, site.field)
+        key = key_of(known, p, Form.REQUEST, site.field, "range")
+        if key in known.by_key and "." not in site.field:
+            for end, value in zip(("lo", "hi"), site.part.bounds, strict=True):
+                if value != site.now:
+                    yield p, key, Check(p.code, Form.REQUEST, "narrow", end, site.field, value=value)
+
+
+def _of_sent(known: ir.Catalogue, p: ir.Packet, form: Form) -> Iterator[tuple[ir.Packet, str, Check]]:
+    """Numbers that stand at the same place in every packet of a type."""
+    at = 0
+    for part in known.layout[p.forms[form]].parts:
+        if isinstance(part, ir.Number):
+            lo, hi = part.bounds
+            bad = hi + 1 if hi < part.span[1] else lo - 1
+            if part.choices:
+                members = {m.value for m in known.choices[part.choices].members}
+                bad = next((v for v in range(hi, lo - 1, -1) if v not in members), bad)
+            for what, holds in (("range", part.checked and not part.choices), ("member", bool(part.choices))):
+                key = key_of(known, p, form, part.name, f"{what}.sent")
+                made = known.by_key.get(key)
+                if holds and made is not None and made.level is Level.MUST:
+                    yield p, key, Check(p.code, form, "sent", what, part.name, "", bad, at, part.size)
+            at += part.size
+        elif isinstance(part, ir.Bits | ir.Octets):
+            at += part.size
+        else:
+            return
+
+
+def _bare(path: str) -> str:
+    """A path without the places in lists."""
+    return re.sub(r"\[\d+\]", "", path)
+
+
+# ── On the way in ────────────────────────────────────────────────────────────────────────────────────
+
+
+@cache
+def _finders() -> Finders:
+    return Finders(catalogue())
+
+
+def _layout(check: Check) -> ir.Layout:
+    known = catalogue()
+    return known.layout[known.by_code[check.code].forms[check.form]]
+
+
+def _meets(check: Check, data: bytes) -> bool:
+    """Whether a request is one that the mistake is about."""
+    try:
+        packet = codec.decode(data)
+    except DecodeError as error:
+        if error.packet is None or check.what not in _FAULTS:
+            return False
+        name = catalogue().by_code[check.code].name
+        path = _bare(error.path).removeprefix(f"{name}.{check.form}.")
+        of_tlvs = bool(check.field) and path.partition(".")[0] == check.field
+        match check.what:
+            case "tlvs":
+                return str(error.fault) in ("short", "long") and of_tlvs
+            case "short":
+                return str(error.fault) == "short" and not _in_tlvs(check, path)
+        return str(error.fault) == _FAULTS[check.what] and path == check.path
+    if check.change == "narrow":
+        return bool(getattr(packet.body, check.field, None) == check.value)
+    find = _finders().of(_layout(check).name) if check.what in ("member", "reserved") else None
+    return find is not None and (check.what, check.field) in find(packet.body)
+
+
+def _in_tlvs(check: Check, path: str) -> bool:
+    head = path.partition(".")[0]
+    return any(isinstance(x, ir.Tlvs) and x.name == head for x in _layout(check).parts)
+
+
+def hear(check: Check, data: bytes) -> tuple[bytes | None, bytes | None]:
+    """What of a packet reaches the module, and what is answered in its stead."""
+    if check.form is not Form.REQUEST or check.change == "sent" or not is_request(data) or data[TYPE] != check.code:
+        return data, None
+    match check.change:
+        case "refused":
+            return None, _refusal(data, Status.BAD_VALUE)
+        case "admitted":
+            return data, None
+        case _ if not _meets(check, data):
+            return data, None
+        case "dropped":
+            known = catalogue()
+            return load(data, write(known, _layout(check), default(known, _layout(check)))), None
+        case "misnamed":
+            return None, _refusal(data, Status.BAD_STATE)
+    return None, _refusal(data, Status.BAD_VALUE)
+
+
+def _refusal(data: bytes, status: Status) -> bytes:
+    answer = load(data, codec.encode_layout("Refusal", Refusal()))
+    return put(put(answer, 0, bytes([0x10 | RSP])), STATUS, bytes([status]))
+
+
+# ── On the way out ───────────────────────────────────────────────────────────────────────────────────
+
+
+def say(check: Check, data: bytes) -> bytes:
+    """What becomes of a packet of the module's."""
+    if len(data) <= PAYLOAD or data[TYPE] != check.code:
+        return data
+    if check.change == "admitted" and is_response(data) and data[STATUS] == Status.NOT_SUPPORTED:
+        return load(put(data, STATUS, b"\0"), success(data[TYPE]))
+    if check.change != "sent" or _form(data) is not check.form:
+        return data
+    if int.from_bytes(data[LENGTH:TXN], "little") < check.at + check.size:
+        return data
+    signed = check.value < 0
+    return put(data, PAYLOAD + check.at, check.value.to_bytes(check.size, "little", signed=signed))
+
+
+def _form(data: bytes) -> Form:
+    """The form of a packet: a refusal is none that a mistake is about."""
+    if is_response(data):
+        return Form.RESPONSE if data[STATUS] in (Status.OK, Status.ADJUSTED) else Form.ERROR
+    return Form.REQUEST if txn_of(data) else Form.EVENT
