@@ -211,12 +211,12 @@ class Run:
             case form.Signal(name=name):
                 return lambda _: side.signal(name)
             case form.Start(timer=name, edge=edge):
-                arm, key, expire = side.clock.start, (self.name, self._key, name), self._expiring(name)
+                clock, key, expire = side.clock, (self.name, self._key, name), self._expiring(name)
                 wait = duration(self._timers[name], edge)
-                return lambda _: arm(key, wait, expire)
+                return lambda _: clock.start(key, wait, expire)
             case form.Stop(timer=name):
-                disarm, key = side.clock.stop, (self.name, self._key, name)
-                return lambda _: disarm(key)
+                clock, key = side.clock, (self.name, self._key, name)
+                return lambda _: clock.stop(key)
 
     def _sending(self, fill: Effect, reasons: tuple[Status, ...]) -> Effect:
         def send(cause: Cause) -> None:
