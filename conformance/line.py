@@ -97,7 +97,11 @@ class Line:
         return self.either_lane(x.packet, len(x.payload))
 
     def next_txn(self) -> int:
-        self.txn = self.txn % 0xFFFF + 1
+        """The next number under which nothing was asked in this binding; the next one at all when all were used."""
+        for _ in range(0xFFFF):
+            self.txn = self.txn % 0xFFFF + 1
+            if self.txn not in self.monitor.open:
+                break
         return self.txn
 
     # ── Sending ──

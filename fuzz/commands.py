@@ -25,6 +25,7 @@ from opalink.fuzz.steps import CaseError
 from opalink.fuzz.triage import MOST, class_of, minimised
 
 SECONDS: Final = 60.0  # of a campaign that is given no end
+_NEWS: Final = 60.0  # seconds from one line about a campaign to the next, where nobody watches
 
 # ── Faults as exit codes ─────────────────────────────────────────────────────────────────────────────
 
@@ -103,10 +104,10 @@ def run(
 
 
 @contextlib.contextmanager
-def _bar(quiet: bool, limits: Limits) -> Iterator[Callable[[Campaign], None] | None]:
-    """A progress bar on a terminal; elsewhere nothing."""
+def _bar(quiet: bool, limits: Limits) -> Iterator[Callable[[Campaign], None]]:
+    """A progress bar on a terminal; elsewhere a line now and then."""
     if quiet or not sys.stderr.isatty():
-        yield None
+        yield _Lines().show
         return
     by_time = limits.seconds is not None
     with click.progressbar(length=int(limits.seconds or limits.executions or 1), label="fuzz", file=sys.stderr) as bar:
@@ -115,6 +116,19 @@ def _bar(quiet: bool, limits: Limits) -> Iterator[Callable[[Campaign], None] | N
             bar.update(int(c.seconds if by_time else c.executions) - bar.pos)
 
         yield show
+
+
+class _Lines:
+    """How far a campaign is, for whoever looks at a log."""
+
+    def __init__(self) -> None:
+        self._next = _NEWS
+
+    def show(self, c: Campaign) -> None:
+        if c.seconds >= self._next:
+            self._next = c.seconds + _NEWS
+            found = f"{len(c.found)} finding{'s' * (len(c.found) != 1)}"
+            click.echo(f"opalink: {c.executions} cases in {c.seconds:.0f} s, {found}", err=True)
 
 
 def _print(campaign: Campaign, out: Path) -> None:

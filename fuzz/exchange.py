@@ -73,7 +73,7 @@ class Exchange:
         self.sent: list[tuple[bytes, int]] = []
         self._places: dict[str, str] | None = None
         self._stored: dict[tuple[int, int], bytes] = {}
-        self._keys: set[tuple[int, int]] = set()
+        self._asked: dict[tuple[int, int], Asked] = {}
         self._looked = 0  # how long the exchange was when STATE_GET last went out
         self._doubt = False  # whether what the monitor takes the implementation to have heard may be wrong
         self._message = "-"
@@ -122,17 +122,18 @@ class Exchange:
         before, self._state = self._places, _vector(self._places)
         sent = s.now
         key = (asked.txn, asked.code) if asked is not None else (0, 0)
-        stored = self._stored.get(key)
+        anew = expected.what == "major"  # the version is checked before repetitions
+        stored = None if anew else self._stored.get(key)
         if expected.silent and len(data) > 8:
             self._hushed[int.from_bytes(data[6:8], "little"), data[1]] = expected.requirement, s.now
         if asked is not None:
-            known = key in self._keys
+            known = self._repeated(asked)
             if expected.taken and not known:
                 s.monitor.asked(asked)
             elif not (known and self._pending(asked.txn)):
                 s.monitor.open[asked.txn] = asked
-            self._keys.add(key)
-            if known and expected.what != "major":
+            self._asked[key] = asked
+            if known and not anew:
                 expected = Expected(what="repeated")
         elif expected.taken and (body := _body(data)) is not None:
             s.monitor.told(body, s.now)
@@ -144,7 +145,7 @@ class Exchange:
         heard = None if asked is None else self._answer(asked)
         if heard is not None and stored is not None and heard.data == stored:
             self._charged = len(s.monitor.violations)  # what was said before was judged before
-        self._took(asked, heard, stored=expected.what != "major")  # the version is checked before repetitions
+        self._took(asked, heard, stored=not anew)
         self._hear_where(look)
         reply = "-" if asked is None else "silence" if heard is None else _reply(heard)
         self.points.append((self._state, self._message, reply, _vector(self._places)))
@@ -153,6 +154,14 @@ class Exchange:
             if heard is not None and s.now == sent and reply != "PENDING" and not self._spoken():
                 self._unmoved(expected, heard, before)
         self.charge()
+
+    def _repeated(self, asked: Asked) -> bool:
+        """Whether it may be taken for the repetition of a request: what answers it then may be the answer to that."""
+        other = self._session.monitor.open.get(asked.txn)
+        first = other if other is not None and other.code == asked.code else self._asked.get((asked.txn, asked.code))
+        if first is not None:
+            asked.instance = asked.instance or first.instance
+        return first is not None
 
     def _pending(self, txn: int) -> bool:
         """Whether a request is under way, of which PENDING has been said: its time goes on from there."""

@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 from junitparser import JUnitXml
 
-from opalink.fuzz import report, reproducer
+from opalink.fuzz import commands, report, reproducer
 from opalink.fuzz.case import Case, parse, text
 from opalink.fuzz.commands import fuzz
 from opalink.fuzz.faults import AnyFocusMode, Drifts
@@ -203,6 +203,13 @@ def test_run_on_a_clean_module_is_clean(tmp_path: Path) -> None:
     ended = _run("run", CLEAN, "--executions", 60, "--out", tmp_path)
     assert ended.exit_code == 0, ended.output
     assert re.search(r"^60 cases in .* 0 findings$", ended.output, re.MULTILINE)
+
+
+def test_a_campaign_that_nobody_watches_says_how_far_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(commands, "_NEWS", 0.0)
+    ended = _run("run", CLEAN, "--executions", 60, "--out", tmp_path)
+    said = re.findall(r"^opalink: (\d+) cases in \d+ s, 0 findings$", ended.stderr, re.MULTILINE)
+    assert said[-2:] == ["59", "60"]
 
 
 def test_replay_and_minimize(tmp_path: Path) -> None:

@@ -94,6 +94,22 @@ def test_every_repetition_of_another_version_is_answered_anew() -> None:
 
 
 @pytest.mark.parametrize(
+    ("seed", "words"),
+    [
+        (1, "reach BEACON\nsend PROP_SET request txn=65535\nsend PROP_SET request major=15 txn=65535"),
+        (1, "reach BEACON\nsend HELLO request instance=15 txn=53420\nsend HELLO request txn=53420"),
+        (1627541217, "reach DETACHING\nsend HELLO request\nreach BEACON\nsend FAULT_EVENT event txn=65535"),
+        (1810567513, "reach DETACHING\nsend PWR_SINK_CAPS request\nsend BEACON event txn=65535"),
+    ],
+    ids=["another version", "another position", "a number that comes next", "a number that is asked under"],
+)
+def test_a_transaction_number_that_is_used_twice_shows_nothing_of_a_clean_module(seed: int, words: str) -> None:
+    """A number is taken once it was asked under, whoever asked: what comes under it again may be a repetition."""
+    with Player("sim:lens-adapter") as player:
+        assert player.play(parse(f"opalink-case 1\nseed {seed}\n{words}\n")).findings == ()
+
+
+@pytest.mark.parametrize(
     "words",
     [
         'reach TRANSITION\nsend PWR_READY event {"voltage":0}',
