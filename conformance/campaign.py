@@ -91,6 +91,11 @@ class Certification:
         self.stopped = contradicted if o.plan is not Plan.QUICK else []  # why no test is run
         runner.features = statement.declared if known.reached or declared else None
 
+    def settled(self, result: Result) -> Result:
+        """A result, with the ID of its waiver if it is waived."""
+        (out,), _ = waivers.apply(self.waived, self.suite, [result], datetime.now(UTC).date())
+        return out
+
     def run(self, chosen: Sequence[Purpose], progress: Progress | None) -> Campaign:
         """Every purpose, and what they come to."""
         return self.conclude(chosen, [] if self.stopped else self.runner.campaign(chosen, progress))

@@ -18,8 +18,8 @@ from msgspec import structs
 from opalink.conformance import pics
 from opalink.conformance.campaign import certify as judge
 from opalink.conformance.diagnosis import ending
+from opalink.conformance.documents import DocumentError
 from opalink.conformance.levels import Reach
-from opalink.conformance.pics import PicsError
 from opalink.conformance.planes import CHOICES
 from opalink.conformance.probe import picture
 from opalink.conformance.purposes import Plan
@@ -28,7 +28,6 @@ from opalink.conformance.results import Campaign, Environment, Result
 from opalink.conformance.runner import Options, Progress, Runner
 from opalink.conformance.selection import BadExpression
 from opalink.conformance.verdicts import EXITS, Exit, Verdict
-from opalink.conformance.waivers import WaiverError
 from opalink.protocol.ir.load import catalogue
 from opalink.protocol.transport import BenchError, Closed, UriError
 from opalink.spec.form import Role
@@ -54,7 +53,7 @@ def sentences() -> Iterator[None]:
         yield
     except (UriError, BadExpression) as error:
         raise click.UsageError(printable(str(error))) from None
-    except (PicsError, WaiverError) as error:
+    except DocumentError as error:
         raise Stopped(str(error), error.exit) from None
     except Closed as error:
         raise Stopped(f"{error} {ending(error)}.", Exit.TESTER_FAULT) from None

@@ -7,12 +7,13 @@ Plan: the file · reading and writing · static review · contradictions · prob
 """
 
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import tomlkit
 from msgspec import Struct
 from tomlkit.exceptions import TOMLKitError
 
+from opalink.conformance.documents import DocumentError, text_of
 from opalink.conformance.verdicts import Exit
 from opalink.protocol.ir import model as ir
 
@@ -46,12 +47,10 @@ class Pics(Struct, frozen=True):
         return frozenset(name for name, has in self.features.items() if has)
 
 
-class PicsError(ValueError):
-    """A PICS that cannot be used, in one sentence; `exit` is the exit code that says so."""
+class PicsError(DocumentError):
+    """A PICS that cannot be used."""
 
-    def __init__(self, text: str, code: Exit = Exit.PICS) -> None:
-        super().__init__(text)
-        self.exit = code
+    usual: ClassVar[Exit] = Exit.PICS
 
 
 # ── Reading and writing ──────────────────────────────────────────────────────────────────────────────
@@ -90,16 +89,7 @@ def write(pics: Pics) -> str:
 
 def load(path: Path, catalogue: ir.Catalogue) -> Pics:
     """Read a PICS from a file. Raises PicsError, with exit code 5 where there is no file or nothing in it."""
-    try:
-        text = path.read_bytes()
-    except OSError as error:
-        raise PicsError(f"The PICS {str(path)!r} cannot be read: {error.strerror}.", Exit.NOTHING_RAN) from None
-    if not text.strip():
-        raise PicsError(f"The PICS {str(path)!r} is empty.", Exit.NOTHING_RAN)
-    try:
-        return read(text.decode(), catalogue)
-    except UnicodeDecodeError:
-        raise PicsError(f"The PICS {str(path)!r} is not UTF-8.") from None
+    return read(text_of(path, "PICS", PicsError), catalogue)
 
 
 def read(text: str, catalogue: ir.Catalogue) -> Pics:

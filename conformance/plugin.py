@@ -4,8 +4,8 @@
 
 pytest selects by its own -k and -m on the IDs of the purposes, stops by its own -x, and reports. The verdicts are those
 of `opalink certify`: nothing is a success but PASS, and where every item has passed and the campaign still has not
-(something was not run that is owed), the session fails. What was not chosen, or came behind a stop, is not of the
-campaign: such a run has no level.
+(something was not run that is owed), the session fails; where all that failed is waived, its exit code is 7. What was
+not chosen, or came behind a stop, is not of the campaign: such a run has no level.
 
 Plan: the hooks · the items · what is said of one.
 """
@@ -20,15 +20,15 @@ from msgspec import structs
 
 from opalink.conformance import campaign as campaigns
 from opalink.conformance.campaign import Certification, begin
+from opalink.conformance.documents import DocumentError
 from opalink.conformance.evidence import bundle
 from opalink.conformance.levels import Reach
-from opalink.conformance.pics import PicsError
 from opalink.conformance.purposes import Plan, Purpose
 from opalink.conformance.report import printable
 from opalink.conformance.results import Campaign, Environment, Result
 from opalink.conformance.runner import Options
 from opalink.conformance.selection import select
-from opalink.conformance.verdicts import Conclusion, Verdict
+from opalink.conformance.verdicts import EXITS, Conclusion, Verdict
 from opalink.protocol.ir.load import catalogue
 from opalink.protocol.transport import BenchError, UriError
 
@@ -44,13 +44,15 @@ class Conformance:
         if hasattr(config, "workerinput") or config.getoption("numprocesses", None):
             raise pytest.UsageError("One implementation is tested by one process: --iut does not go with -n.")
         option = config.getoption
-        level, file, seed = option("--iut-level"), option("--iut-pics"), option("--iut-seed")
+        level, seed = option("--iut-level"), option("--iut-seed")
+        file, waivers = option("--iut-pics"), option("--iut-waivers")
         if not 0 <= seed < 1 << 64:
             raise pytest.UsageError("--iut-seed is from 0 to 18446744073709551615.")
         self.out = Path(option("--iut-out"))
         self.options = Options(
             Plan(option("--iut-plan")), pics=Path(file) if file else None, seed=seed, clock=option("--iut-clock"),
             plane=option("--iut-plane"), level=Reach(level) if level else None,
+            waivers=Path(waivers) if waivers else None,
         )  # fmt: skip
         self.uri: str = option("--iut")
         self.started = datetime.now(UTC)
@@ -87,7 +89,8 @@ class Conformance:
         self.concluded = structs.replace(concluded, environment=Environment.since(self.started, "pytest"))
         bundle(self.concluded, self.out)
         if session.exitstatus == pytest.ExitCode.OK and concluded.verdict is not Conclusion.CONFORMANT:
-            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+            known = concluded.verdict is Conclusion.KNOWN
+            session.exitstatus = EXITS[concluded.verdict] if known else pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """The campaign's verdict, below pytest's own."""
@@ -112,7 +115,7 @@ class Suite(pytest.File):
     def collect(self) -> Iterator["Item"]:
         try:
             certification = self.conformance.connect()
-        except (UriError, PicsError, BenchError) as error:
+        except (UriError, DocumentError, BenchError) as error:
             raise self.CollectError(printable(str(error))) from None
         if certification.stopped:
             raise self.CollectError(printable(" ".join(certification.stopped)))
@@ -132,11 +135,14 @@ class Item(pytest.Item):
         self.user_properties.append(("purpose", purpose.sentence))
 
     def runtest(self) -> None:
-        result = self.conformance.connect().runner.step(self.purpose)
+        certification = self.conformance.connect()
+        result = certification.runner.step(self.purpose)
         self.conformance.run.append((self.purpose, result))
         self.user_properties.append(("verdict", result.verdict.value))
         if result.verdict in (Verdict.NA, Verdict.NOTRUN):
             pytest.skip(printable(result.reason))
+        if waiver := certification.settled(result).waived:
+            pytest.skip(printable(f"Waived by {waiver}. {result.actual or result.reason}"))
         if result.verdict is not Verdict.PASS:
             raise NotPassed(result)
 

@@ -19,21 +19,21 @@ Plan: the file · signatures · reading · which tests are meant · what is waiv
 
 import hashlib
 import re
-import tomllib
 from collections.abc import Collection, Iterable, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
-import msgspec
 from msgspec import Meta, Struct, structs
 
+from opalink.conformance.documents import DocumentError, shaped, text_of
 from opalink.conformance.results import Result
-from opalink.conformance.verdicts import Conclusion, Exit, Verdict
+from opalink.conformance.verdicts import Conclusion, Verdict
 
 # ── The file ─────────────────────────────────────────────────────────────────────────────────────────
 
 WIDEST: Final = 10  # tests that one waiver may stand for
+_WHAT: Final = "list of waivers"
 
 
 class Waiver(Struct, frozen=True, forbid_unknown_fields=True):
@@ -53,12 +53,8 @@ class _File(Struct, frozen=True, forbid_unknown_fields=True):
     waiver: tuple[Waiver, ...]
 
 
-class WaiverError(ValueError):
-    """A list of waivers that cannot be used, in one sentence; `exit` is the exit code that says so."""
-
-    def __init__(self, text: str, code: Exit = Exit.USAGE) -> None:
-        super().__init__(text)
-        self.exit = code
+class WaiverError(DocumentError):
+    """A list of waivers that cannot be used."""
 
 
 # ── Signatures ───────────────────────────────────────────────────────────────────────────────────────
@@ -79,13 +75,7 @@ def signature(result: Result) -> str:
 
 def load(path: Path) -> tuple[Waiver, ...]:
     """Read a list of waivers. Raises WaiverError, with exit code 5 where there is no file."""
-    try:
-        text = path.read_bytes().decode()
-    except OSError as error:
-        raise WaiverError(f"The waivers {str(path)!r} cannot be read: {error.strerror}.", Exit.NOTHING_RAN) from None
-    except UnicodeDecodeError:
-        raise WaiverError(f"The waivers {str(path)!r} are not UTF-8.") from None
-    waivers = read(text)
+    waivers = read(text_of(path, _WHAT, WaiverError))
     for w in waivers:
         if w.replay and not (path.parent / w.replay).is_file():
             raise WaiverError(f"The waiver {w.id} names the recording {w.replay!r}, which is not there.")
@@ -94,14 +84,7 @@ def load(path: Path) -> tuple[Waiver, ...]:
 
 def read(text: str) -> tuple[Waiver, ...]:
     """Waivers from their TOML text. Raises WaiverError."""
-    try:
-        document = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise WaiverError(f"The waivers are no TOML: {error}.") from None
-    try:
-        waivers = msgspec.convert(document, _File).waiver
-    except msgspec.ValidationError as error:
-        raise WaiverError(f"The waivers cannot be used: {error}.") from None
+    waivers = shaped(text, _WHAT, _File, WaiverError).waiver
     ids = [w.id for w in waivers]
     if twice := [x for x in ids if ids.count(x) > 1]:
         raise WaiverError(f"There are two waivers with the ID {twice[0]}.")

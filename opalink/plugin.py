@@ -19,6 +19,7 @@ def pytest_addoption(parser: "pytest.Parser") -> None:
     group.addoption("--iut-plan", choices=("quick", "ci", "cert"), default="ci", help="How much is run.")
     group.addoption("--iut-level", choices=("L1", "L2", "L3"), help="The level that must be reached.")
     group.addoption("--iut-pics", metavar="FILE", help="What the vendor declares.")
+    group.addoption("--iut-waivers", metavar="FILE", help="Failures that are known, with a bug each.")
     group.addoption("--iut-plane", choices=("auto", "packet", "flit", "both"), default="auto", help="Where it is met.")
     group.addoption("--iut-clock", choices=("auto", "virtual", "real"), default="auto", help="Whose time holds.")
     group.addoption("--iut-seed", type=int, default=1, help="Begins whatever is drawn at random.")

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from opalink.conformance import Options, certify
-from opalink.conformance.verdicts import Verdict
+from opalink.conformance.verdicts import Exit, Verdict
+from opalink.conformance.waivers import signature
 
 SELECTION = "MOD/WIRE/ORDER or MOD/DSC/SPDM"
 MUTE = "py:opalink.conformance.zoo:Mute"
@@ -55,6 +56,18 @@ def test_what_is_inconclusive_is_no_success(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "INCONC" in done.stdout
     assert set(verdicts(tmp_path).values()) == {"inconc"}
+
+
+def test_a_run_in_which_all_that_failed_is_waived_ends_with_7(tmp_path: Path) -> None:
+    iut, test = "py:opalink.conformance.zoo:Breaking", "MOD/WIRE/ORDER/BI-fields"
+    (failed,) = certify(iut, Options(selection=test)).results
+    waiver = f'id = "W-1"\ntest = "{test}"\nverdict = "fail"\nsignature = "{signature(failed)}"\n'
+    (tmp_path / "w.toml").write_text(
+        f'waivers = 1\n[[waiver]]\n{waiver}bug = "https://bugs.example.com/1"\nexpires = 2999-01-01\n'
+    )
+    done = campaign(tmp_path, iut, "-k", test, "--iut-waivers", "w.toml", "-rs")
+    assert done.returncode == Exit.KNOWN, done.stdout + done.stderr
+    assert "Waived by W-1" in done.stdout
 
 
 @pytest.mark.parametrize(
