@@ -5,39 +5,44 @@ Plan: certify and begin · a campaign under way.
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
+from typing import Self
 
 from msgspec import structs
 
-from opalink.conformance import pics, planes, probe, waivers
+from opalink.conformance import pics, pixit, planes, probe, waivers
 from opalink.conformance.coverage import coverage
+from opalink.conformance.journal import Journal
 from opalink.conformance.levels import Reach, conclusion, reached
 from opalink.conformance.pics import Pics, PicsError
 from opalink.conformance.purposes import Plan, Purpose
-from opalink.conformance.results import Campaign, How, Result
+from opalink.conformance.results import Campaign, Coverage, How, Result
 from opalink.conformance.runner import Options, Progress, Runner
 from opalink.conformance.selection import purposes as purposes_of
 from opalink.conformance.selection import select
 from opalink.conformance.verdicts import Conclusion, Verdict
 from opalink.conformance.waivers import Waiver, WaiverError
 from opalink.protocol.ir.load import catalogue as published
-from opalink.protocol.transport import NotOffered
-from opalink.spec.form import Role
+from opalink.protocol.transport import IutUri, NotOffered
+from opalink.spec.form import Level, Role
 
 # ── Certify ──────────────────────────────────────────────────────────────────────────────────────────
 
 
-def certify(uri: str, options: Options | None = None, progress: Progress | None = None) -> Campaign:
+def certify(
+    uri: str | IutUri,
+    options: Options | None = None,
+    progress: Progress | None = None,
+    journal: Journal | None = None,
+) -> Campaign:
     """Judge the implementation at a URI. Raises BadExpression for a selection that is none, and whatever `begin`
     raises."""
     o = options or Options()
-    certification = begin(uri, o)
-    try:
-        return certification.run(select(certification.runner.role, o.plan, o.selection), progress)
-    finally:
-        certification.runner.close()
+    with begin(uri, o) as certification:
+        return certification.run(select(certification.runner.role, o.plan, o.selection), progress, journal)
 
 
-def begin(uri: str, options: Options) -> "Certification":
+def begin(uri: str | IutUri, options: Options) -> "Certification":
     """Meet the implementation at a URI. Raises UriError, Unreachable and NotOffered where there is nothing to judge,
     PicsError for a PICS and WaiverError for waivers that cannot be used."""
     o, catalogue = options, published()
@@ -57,6 +62,14 @@ def begin(uri: str, options: Options) -> "Certification":
         raise
 
 
+def untested(covered: Coverage, role: Role) -> list[str]:
+    """The MUSTs that bind an implementation and that no test of the suite is about, no monitor has seen and no reason
+    excuses."""
+    cited = {id_ for p in purposes_of(role) for id_ in p.requirements}
+    musts = (c for c in covered.requirements if c.level is Level.MUST and c.how is How.NONE)
+    return [c.id for c in musts if c.id not in cited]
+
+
 class Certification:
     """A campaign under way: what was declared, what the implementation says of itself, and whether the two agree.
 
@@ -65,6 +78,7 @@ class Certification:
     def __init__(self, runner: Runner, declared: Pics | None, waived: Sequence[Waiver] = ()) -> None:
         o, catalogue = runner.options, runner.catalogue
         self.runner, self.waived = runner, waived
+        self.day = o.day or datetime.now(UTC).date()
         self.suite = [p.id for p in purposes_of(runner.role)] if waived else []
         for waiver in waived:
             waivers.meant(waiver, self.suite)  # one that stands for too much is refused before anything is run
@@ -91,14 +105,26 @@ class Certification:
         self.stopped = contradicted if o.plan is not Plan.QUICK else []  # why no test is run
         runner.features = statement.declared if known.reached or declared else None
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.runner.close()
+
     def settled(self, result: Result) -> Result:
         """A result, with the ID of its waiver if it is waived."""
-        (out,), _ = waivers.apply(self.waived, self.suite, [result], datetime.now(UTC).date())
+        (out,), _ = waivers.apply(self.waived, self.suite, [result], self.day)
         return out
 
-    def run(self, chosen: Sequence[Purpose], progress: Progress | None) -> Campaign:
-        """Every purpose, and what they come to."""
-        return self.conclude(chosen, [] if self.stopped else self.runner.campaign(chosen, progress))
+    def run(self, chosen: Sequence[Purpose], progress: Progress | None, journal: Journal | None = None) -> Campaign:
+        """Every purpose, and what they come to; with a journal, those that it knows are not run again."""
+        if self.stopped:
+            return self.conclude(chosen, [])
+        step = None
+        if journal is not None:
+            journal.join(self.runner)
+            step = partial(journal.step, self.runner)
+        return self.conclude(chosen, self.runner.campaign(chosen, progress, step))
 
     def conclude(self, chosen: Sequence[Purpose], results: list[Result]) -> Campaign:
         """What the results of these purposes, in their order, come to."""
@@ -108,28 +134,27 @@ class Certification:
         both = zip(chosen, results, strict=not self.stopped)
         moot = {id_ for p, r in both if p.premise and r.verdict is Verdict.NA for id_ in r.requirements}
         level = o.level or (Reach.L3 if o.plan is Plan.CERT else reached(results)) or Reach.L1
-        if runner.role is Role.PHONE:  # there is more to be seen of a phone than this suite knows to look for
+        covered = coverage(catalogue, runner.role, runner.features or (), runner.seen_on, results, runner.monitor, moot)
+        lacking = untested(covered, runner.role) if runner.role is Role.PHONE else []
+        if lacking:  # there is more to be seen than this suite knows to look for
             level = min(level, Reach.L1)
+            told = f"{len(lacking)} MUSTs of a {runner.role} have neither test nor reason, so it is judged at level L1"
+            warnings.append(f"{told}: {', '.join(lacking)}.")
         stale: list[str] = []
         if not self.stopped:
-            results, stale = waivers.apply(self.waived, self.suite, results, datetime.now(UTC).date())
+            results, stale = waivers.apply(self.waived, self.suite, results, self.day)
         verdict, reason = conclusion(waivers.counted(results), level, runner.known.reached, self.stopped)
         if runner.fell and not self.stopped:
             verdict, reason = Conclusion.NON_CONFORMANT, f"{runner.fell} {reason}".rstrip()
         verdict, reason = waivers.settle(verdict, reason, results, stale)
         warnings += [f"{r} (SHOULD) was not kept, {n} times." for r, n in sorted(runner.warnings.items())]
-        covered = coverage(catalogue, runner.role, runner.features or (), runner.seen_on, results, runner.monitor, moot)
-        if runner.role is Role.PHONE:
-            shown = covered.count(How.ACTIVE, How.PASSIVE)
-            warnings.append(
-                f"The chapter on phones is a first one: of {covered.total} requirements it has shown {shown}."
-            )
         return Campaign(
             iut=runner.uri,
             plan=o.plan,
             profile=statement.profile,
             role=runner.role,
             seed=o.seed,
+            nonce=o.nonce,
             clock="virtual" if runner.bench.virtual else "real",
             plane=planes.met(runner.bench, o.plane),
             spec=catalogue.version,
@@ -144,4 +169,5 @@ class Certification:
             asked=o.level or "",
             reason=reason,
             warnings=tuple(warnings),
+            pixit=pixit.text(o.pixit) if o.pixit else "",
         )

@@ -5,31 +5,35 @@ Plan: faults as exit codes · certify · what is printed · probe.
 
 import contextlib
 import json
+import re
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import click
 import msgspec
 from msgspec import structs
 
-from opalink.conformance import pics
-from opalink.conformance.campaign import certify as judge
+from opalink.conformance import pics, pixit
+from opalink.conformance.against import changes, earlier
+from opalink.conformance.against import sentences as differences
+from opalink.conformance.campaign import begin
 from opalink.conformance.diagnosis import ending
 from opalink.conformance.documents import DocumentError
 from opalink.conformance.levels import Reach
+from opalink.conformance.pixit import Attached
 from opalink.conformance.planes import CHOICES
 from opalink.conformance.probe import picture
 from opalink.conformance.purposes import Plan
 from opalink.conformance.report import left_out, printable, replay
 from opalink.conformance.results import Campaign, Environment, Result
 from opalink.conformance.runner import Options, Progress, Runner
-from opalink.conformance.selection import BadExpression
+from opalink.conformance.selection import BadExpression, select
 from opalink.conformance.verdicts import EXITS, Exit, Verdict
 from opalink.protocol.ir.load import catalogue
-from opalink.protocol.transport import BenchError, Closed, UriError
+from opalink.protocol.transport import BenchError, Closed, Unassisted, UriError
 from opalink.spec.form import Role
 
 DEFAULT = "sim:four-thirds"
@@ -57,7 +61,7 @@ def sentences() -> Iterator[None]:
         raise Stopped(str(error), error.exit) from None
     except Closed as error:
         raise Stopped(f"{error} {ending(error)}.", Exit.TESTER_FAULT) from None
-    except BenchError as error:
+    except (BenchError, Unassisted) as error:
         raise Stopped(str(error), Exit.TESTER_FAULT) from None
     except FileNotFoundError as error:
         raise Stopped(f"There is no {error.filename}.", Exit.NOTHING_RAN) from None
@@ -68,8 +72,14 @@ def sentences() -> Iterator[None]:
 # ── Certify ──────────────────────────────────────────────────────────────────────────────────────────
 
 
+def _nonce(_ctx: click.Context, _param: click.Parameter, value: str) -> str:
+    if value and not re.fullmatch("([0-9a-fA-F]{2}){8,64}", value):
+        raise click.BadParameter("it is 8 to 64 bytes in hexadecimal.")
+    return value.lower()
+
+
 @click.command()
-@click.argument("iut", default=DEFAULT)
+@click.argument("iut", required=False)
 @click.option("--plan", type=click.Choice([p.value for p in Plan]), default=Plan.CI.value, help="How much is run.")
 @click.option(
     "--level",
@@ -82,10 +92,14 @@ def sentences() -> Iterator[None]:
 @click.option("--profile", default="", help="The profile to judge it by; what it says of itself unless given.")
 @click.option("--pics", "statement", type=click.Path(dir_okay=False, path_type=Path), help="What the vendor declares.")
 @click.option(
+    "--pixit", "attached", type=click.Path(dir_okay=False, path_type=Path), help="How IUT is attached to its bench."
+)
+@click.option(
     "--waivers", type=click.Path(dir_okay=False, path_type=Path), help="Failures that are known, with a bug each."
 )
 @click.option("-k", "selection", default="", help="Run only what matches: words with and, or, not and brackets.")
 @click.option("--seed", type=click.IntRange(0, (1 << 64) - 1), default=1, help="Begins whatever is drawn at random.")
+@click.option("--nonce", default="", callback=_nonce, metavar="HEX", help="What a laboratory draws: 8 to 64 bytes.")
 @click.option("--clock", type=click.Choice(["auto", "virtual", "real"]), default="auto", help="Whose time holds.")
 @click.option(
     "--plane",
@@ -93,20 +107,28 @@ def sentences() -> Iterator[None]:
     help="Where IUT is met: over packets, over FLITs, or on both; by default wherever it offers.",
 )
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), default="out/certify", help="The bundle.")
+@click.option(
+    "--against", type=click.Path(file_okay=False, path_type=Path), help="An earlier bundle: say what has changed since."
+)
+@click.option("--resume", is_flag=True, help="Go on with the campaign in real time that was cut off there.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON instead of text.")
 def certify(
-    iut: str,
+    iut: str | None,
     plan: str,
     level: str | None,
     role: str | None,
     profile: str,
     statement: Path | None,
+    attached: Path | None,
     waivers: Path | None,
     selection: str,
     seed: int,
+    nonce: str,
     clock: Any,
     plane: Any,
     out: Path,
+    against: Path | None,
+    resume: bool,
     as_json: bool,
 ) -> None:
     """Judge the implementation IUT and leave a bundle of evidence.
@@ -125,22 +147,48 @@ def certify(
     for nothing. The exit code is 0 if
     everything that was run at the level has passed and nothing of it was left out.
     """
-    from opalink.conformance.evidence import bundle
+    from opalink.conformance.evidence import RESULTS, TAPE, bundle, tee
+    from opalink.conformance.journal import journal
+    from opalink.conformance.order import order_of
+    from opalink.conformance.pace import estimate
+    from opalink.conformance.recorded import Taped
     from opalink.conformance.report import to_json
+    from opalink.conformance.tape import recording
 
     if profile and profile not in catalogue().profile:
         raise click.UsageError(f"There is no profile {profile!r}; known are {', '.join(catalogue().profile)}.")
     reach = Reach(level) if level else None
     holder = Role(role) if role else None
-    options = Options(Plan(plan), profile, statement, selection, seed, clock, plane or "auto", level=reach, role=holder,
-                      waivers=waivers)  # fmt: skip
     started = datetime.now(UTC)
     with sentences():
+        extra = pixit.load(attached) if attached else None
+        before = earlier(against) if against else None
+        how = extra.iut if extra else Attached(DEFAULT)
+        if clock == "auto":
+            clock = "real" if plan == Plan.BENCH else how.clock
+        options = Options(
+            Plan(plan), profile, statement, selection, seed, clock,
+            plane or how.plane, level=reach, patience=how.patience, role=holder, waivers=waivers, pixit=extra,
+            nonce=nonce, day=started.date(),
+        )  # fmt: skip
+        uri = iut or how.uri
+        order = order_of(uri, options)
         out.mkdir(parents=True, exist_ok=True)
-        with (out / "results.jsonl").open("wb") as stream, _bar(as_json) as show:
-            campaign = judge(iut, options, _tee(stream, show))
+        with (
+            journal(out, order, resume=resume) as kept,
+            (out / RESULTS).open("wb") as stream,
+            recording(out / TAPE) as tape,
+            bar(as_json) as show,
+            begin(Taped.onto(tape, uri), options) as certification,
+        ):
+            chosen = select(certification.runner.role, options.plan, selection)
+            if words := estimate(certification.runner, chosen):
+                click.echo(words, err=True)
+            campaign = certification.run(chosen, tee(stream, show), kept)
         campaign = structs.replace(campaign, environment=Environment.since(started, "opalink"))
-        bundle(campaign, out)
+        if before is not None:
+            campaign = structs.replace(campaign, changes=changes(before, campaign.results))
+        bundle(campaign, out, order)
     if as_json:
         click.echo(to_json(campaign))
     else:
@@ -148,27 +196,17 @@ def certify(
     sys.exit(EXITS[campaign.verdict])
 
 
-def _tee(stream: IO[bytes], show: Progress) -> Progress:
-    """Results to disk as they come, so that a campaign that is cut off leaves what it had."""
-
-    def progress(result: Result, done: int, total: int) -> None:
-        stream.write(msgspec.json.encode(structs.replace(result, steps=())) + b"\n")
-        show(result, done, total)
-
-    return progress
-
-
 @contextlib.contextmanager
-def _bar(quiet: bool) -> Iterator[Progress]:
+def bar(quiet: bool, label: str = "certify") -> Iterator[Progress]:
     """A progress bar on a terminal; elsewhere nothing."""
     if quiet or not sys.stderr.isatty():
         yield lambda _result, _done, _total: None
         return
-    with click.progressbar(length=1, label="certify", file=sys.stderr) as bar:
+    with click.progressbar(length=1, label=label, file=sys.stderr) as shown:
 
         def progress(_: Result, done: int, total: int) -> None:
-            bar.length = total
-            bar.update(done - bar.pos)
+            shown.length = total
+            shown.update(done - shown.pos)
 
         yield progress
 
@@ -191,7 +229,7 @@ def _print(c: Campaign, out: Path) -> None:
             click.echo(printable(f"waived by {result.waived}: {result.verdict.upper()} {result.id}"))
     for warning in c.warnings:
         click.echo(printable(f"warning: {warning}"))
-    for words in left_out(c):
+    for words in (*left_out(c), *(differences(c.changes) if c.changes else ())):
         click.echo(printable(words))
     counts = ", ".join(f"{n} {name}" for name, n in c.summary.items() if n)
     name = printable(c.bound.product or c.bound.name or c.iut)
@@ -220,8 +258,11 @@ def _failure(c: Campaign, result: Result, sentences: dict[str, str]) -> Iterator
 @click.option(
     "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Where to write it; else print it."
 )
+@click.option(
+    "--pixit", "attached", type=click.Path(dir_okay=False, path_type=Path), help="Where to write how it is attached."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
-def probe(iut: str, output: Path | None, as_json: bool) -> None:
+def probe(iut: str, output: Path | None, attached: Path | None, as_json: bool) -> None:
     """Write the PICS of IUT from what it shows, for its vendor to correct.
 
     [features] is what the vendor declares: certify holds the implementation to it. [advertised] is what it says of
@@ -243,6 +284,9 @@ def probe(iut: str, output: Path | None, as_json: bool) -> None:
         else:
             output.write_text(pics.write(found))
             click.echo(f"Wrote {output}.")
+        if attached is not None:
+            attached.write_text(pixit.write(iut, bound))
+            click.echo(f"Wrote {attached}.", err=as_json)
         contradictions = pics.contradictions(found.features, found.advertised, found.observed)
     if contradictions:
         raise Stopped(" ".join(contradictions), Exit.PICS)

@@ -36,6 +36,7 @@ REASONS = {
     "R-TIM-002": _STAMPS,
     "R-TIM-004": _STAMPS,
     "R-PWR-018": "A meter judges it, unless PWR_STATUS comes at that time.",
+    "R-PWR-006": "Nothing at a bench takes power away between the sides.",
     "R-PWR-012": "What a module gives up for heat no packet says.",
     "R-CAP-021": "Nothing at a bench makes a sensor fail.",
     **dict.fromkeys("R-LEN-127 R-LEN-128 R-LEN-129 R-LNK-187 R-LNK-193 R-LNK-200 R-LNK-201 R-MGT-153".split(), _OWN),

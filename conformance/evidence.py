@@ -1,6 +1,9 @@
 """What a campaign leaves on disk: the bundle, with a recording of every exchange that is evidence.
 
-    report.json  report.html  junit.xml  pics.toml  environment.json  captures/ROLE/AREA/SUBJECT/CLASS-name.pcapng
+    report.json  report.html  junit.xml  results.jsonl  pics.toml  pixit.toml  environment.json
+    captures/ROLE/AREA/SUBJECT/CLASS-name.pcapng
+    order.json  tape.pcapng.gz            what all of that can be derived from once more: see `recorded`
+    statement.dsse                        what seals it: see `sealing`
 
 A recording holds the bytes of one test, with what the bench and the suite did as comments on the packet that followed
 it; the requirement, the verdict and the command that runs the test again stand in the comments of the file. All of
@@ -11,14 +14,17 @@ Plan: the recording of a test · the bundle.
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import IO, BinaryIO, Final
 
 import msgspec
+from msgspec import Struct, structs
 
 import opalink
 from opalink.conformance import html, junit, report
+from opalink.conformance.order import Order
 from opalink.conformance.report import clean, lane_name
 from opalink.conformance.results import Actor, Campaign, Result, Step
+from opalink.conformance.runner import Progress
 from opalink.protocol.capture.pcapng import LINKTYPE_FLIT, LINKTYPE_PACKET, Interface, Writer
 from opalink.protocol.ir.load import catalogue
 from opalink.protocol.packets.enums import Lane
@@ -78,18 +84,42 @@ def _about(campaign: Campaign, result: Result) -> list[str]:
 # ── The bundle ───────────────────────────────────────────────────────────────────────────────────────
 
 
-def bundle(campaign: Campaign, folder: Path) -> list[Path]:
-    """Write everything into a folder, over what an earlier campaign left there; returns the files."""
+TAPE: Final = "tape.pcapng.gz"
+ORDER: Final = "order.json"
+REPORT: Final = "report.json"
+RESULTS: Final = "results.jsonl"
+STATEMENT: Final = "statement.dsse"
+
+
+def tee(stream: IO[bytes], show: Progress) -> Progress:
+    """Results to disk as they come, so that a campaign that is cut off leaves what it had."""
+
+    def progress(result: Result, done: int, total: int) -> None:
+        stream.write(msgspec.json.encode(structs.replace(result, steps=())) + b"\n")
+        show(result, done, total)
+
+    return progress
+
+
+def bundle(campaign: Campaign, folder: Path, order: Order | None = None) -> list[Path]:
+    """Write everything into a folder, over what an earlier campaign left there; returns the files. TAPE and RESULTS are
+    written while the campaign goes on, and belong to it where the `order` is given."""
     campaign = clean(campaign)
     files = {
-        "report.json": report.to_json(campaign),
+        REPORT: report.to_json(campaign),
         "report.html": html.render(campaign).encode(),
         "junit.xml": junit.to_xml(campaign),
         "pics.toml": campaign.pics.encode(),
-        "environment.json": msgspec.json.format(msgspec.json.encode(campaign.environment), indent=1) + b"\n",
+        "environment.json": json(campaign.environment),
     }
-    for path in sorted((folder / "captures").rglob("*.pcapng")):
-        path.unlink()
+    streamed = [folder / RESULTS, folder / TAPE]
+    stale = [folder / STATEMENT, folder / ORDER, folder / "pixit.toml", *(streamed if order is None else ())]
+    for path in (*stale, *sorted((folder / "captures").rglob("*.pcapng"))):
+        path.unlink(missing_ok=True)
+    if order is not None:
+        files[ORDER] = json(order)
+    if campaign.pixit:
+        files["pixit.toml"] = campaign.pixit.encode()
     for name, data in files.items():
         _fresh(folder / name).write_bytes(data)
     written = [folder / name for name in files]
@@ -99,6 +129,11 @@ def bundle(campaign: Campaign, folder: Path) -> list[Path]:
                 record(stream, campaign, result)
             written.append(folder / name)
     return written
+
+
+def json(value: Struct) -> bytes:
+    """A value as JSON for people to read, too."""
+    return msgspec.json.format(msgspec.json.encode(value), indent=1) + b"\n"
 
 
 def _fresh(path: Path) -> Path:

@@ -7,22 +7,27 @@ passes no test of refusals. The state probe is the proof of life, too.
 Plan: running · oracles.
 """
 
+from functools import cache
+
 from opalink.conformance.conclusions import Fail, Inapplicable, Inconclusive
 from opalink.conformance.ledger import Asked, Heard
-from opalink.conformance.matrix import BRIEF, STATES
+from opalink.conformance.matrix import BRIEF, STATES, Matrix
 from opalink.conformance.preambles import reach
 from opalink.conformance.purposes import Exchange, Oracle
 from opalink.conformance.results import Actor
 from opalink.conformance.session import Session
 from opalink.protocol import packets as p
 from opalink.protocol.codec import Status
+from opalink.protocol.ir.legality import REFUSAL
+from opalink.protocol.ir.load import catalogue
 from opalink.protocol.packets import CounterId, Lane, MachineId
-from opalink.spec.form import MS
+from opalink.spec.form import MS, Role
 from opalink.spec.limits import PACKET_OVERHEAD, SIDEBAND_PACKET
 
 _COMPLAINTS = (Status.BAD_LENGTH, Status.BAD_VALUE, Status.NOT_SUPPORTED)
 _FLEETING = frozenset({"HARD_RESET"})  # lasts no longer than a slow answer to a state probe
 _DEFINING = {
+    "TRUSTED": ("ATTACH", "AUTH"),
     "BEACON": ("ATTACH",),
     "HELLO": ("ATTACH",),
     "NEGOTIATE": ("LINK",),
@@ -118,7 +123,15 @@ def _accepted(s: Session, x: Exchange, _: dict[int, tuple[int, int]]) -> None:
         raise Inapplicable("This packet type is optional, and not supported here.")
     if heard.status in _COMPLAINTS:
         raise Fail("no complaint about the payload", f"status {heard.status!r}")
+    if heard.status == Status.BAD_STATE and not _may_refuse(s.monitor.role, x.packet, x.state):
+        raise Fail(f"an answer to a request that is legal in {x.state}", "status BAD_STATE")
     s.alive()
+
+
+@cache
+def _may_refuse(role: Role, code: int, state: str) -> bool:
+    """Whether BAD_STATE is what the machines may declare for a request that is legal in a state."""
+    return Matrix(catalogue(), role).may_refuse(catalogue().by_code[code], state)
 
 
 def _give_up(s: Session, asked: Asked) -> Heard | None:
@@ -129,9 +142,23 @@ def _give_up(s: Session, asked: Asked) -> Heard | None:
 
 
 def _silent(s: Session, x: Exchange, _: dict[int, tuple[int, int]]) -> None:
+    needs = catalogue().by_code[x.packet].needs if x.statuses else ()  # of what is not supported something else counts
+    judged = bool(x.statuses) and (not needs or not s.known.features.isdisjoint(needs))
+    known = _illegal(s) if judged else 0
     s.stimulate(x)
     silence(s)
     s.alive()
+    if judged:
+        wanted, found = known + (REFUSAL in x.statuses), _illegal(s)
+        s.expect(found == wanted, f"BAD_STATE to be {wanted}", f"{found}", "R-LNK-014")
+
+
+def _illegal(s: Session) -> int:
+    """How many packets were not legal in the state in which they came."""
+    heard = s.answer(s.request(p.CountersGet(groups=p.CounterGroup.PACKET), lane=Lane.SIDEBAND))
+    if heard is None or not isinstance(heard.body, p.CountersGetResponse):
+        raise Inconclusive("COUNTERS_GET was not answered.")
+    return next((c.count for c in heard.body.counters if c.id == CounterId.BAD_STATE), 0)
 
 
 def silence(s: Session) -> None:

@@ -15,8 +15,10 @@ from opalink.conformance import zoo
 from opalink.conformance.coverage import REASONS
 from opalink.conformance.levels import Reach, operations_of, reach_of
 from opalink.conformance.purposes import ROLES, Class, Exchange, Purpose
+from opalink.conformance.scenarios import suffering_of
 from opalink.conformance.selection import purposes
 from opalink.conformance.stimuli import stimulus
+from opalink.conformance.sufferings import Suffering
 from opalink.protocol.ir import model as ir
 from opalink.protocol.ir.load import catalogue
 from opalink.spec.form import Requirement, Testability
@@ -111,7 +113,8 @@ class Cited(Struct, frozen=True):
 
 class ExplainedTest(Struct, frozen=True):
     """A test. `stimulus` is the packet that a single exchange sends, in hexadecimal, with transaction 1 at time 0; a
-    scenario, written by hand, has none."""
+    scenario, written by hand, has none. `suffering` is what people asked for that it stands for, if it stands for
+    such."""
 
     id: str
     sentence: str
@@ -131,6 +134,7 @@ class ExplainedTest(Struct, frozen=True):
     witnesses: tuple[Witness, ...]
     document: str
     command: str
+    suffering: str
 
 
 def _tested(c: ir.Catalogue, p: Purpose) -> ExplainedTest:
@@ -147,6 +151,7 @@ def _tested(c: ir.Catalogue, p: Purpose) -> ExplainedTest:
         f"{x.oracle.value}: {', '.join(x.statuses)}".removesuffix(": ") if x else "",
         tuple(Cited(r, c.requirement[r].level.value, c.requirement[r].text) for r in p.requirements),
         tuple(witnesses.values()), f"reference/tests/{role}-{area}.html#{p.id}", f"opalink certify IUT -k {p.id}",
+        Suffering(group).doc if (group := suffering_of(p)) else "",
     )  # fmt: skip
 
 

@@ -54,7 +54,7 @@ class _Impatient(End):
         self._poll = now + 5 * US
 
 
-class Impatient(Legal):
+class Restive(Legal):
     """Sends IDLE FLITs often."""
 
     layer = _Impatient
@@ -100,4 +100,4 @@ class AsksForAll(Legal):
 
 # ── All ──────────────────────────────────────────────────────────────────────────────────────────────
 
-ALL: Final[tuple[type[Specimen], ...]] = (Prompt, LateAcknowledging, Impatient, SmallBatches, AsksForAll)
+ALL: Final[tuple[type[Specimen], ...]] = (Prompt, LateAcknowledging, Restive, SmallBatches, AsksForAll)

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from msgspec import structs
 
-from opalink.conformance.matrix import BRIEF, NEEDS, Matrix, reachable
+from opalink.conformance.matrix import BRIEF, NEEDS, UNANSWERED, Matrix, reachable
 from opalink.conformance.phrases import phrase
 from opalink.conformance.planes import planes_of
 from opalink.conformance.purposes import (
@@ -253,10 +253,12 @@ class Suite:
             payloads += [(probe.name, phrase(probe), write(self.catalogue, layout, probe.value))]
         for name, words, payload in payloads:
             if len(payload) <= room:
-                run = Exchange(p.code, payload, Oracle.SILENT, Form.EVENT)
+                counted = self.matrix.counted(p, "READY") if name == "default" else ()
+                run = Exchange(p.code, payload, Oracle.SILENT, Form.EVENT, statuses=counted)
                 yield self.purpose(
-                    p, Class.BI if name != "default" else Class.BV, f"event.{name}", ("R-WIRE-003",), run,
-                    f"it receives a {p.name} event {words}", "it answers nothing and goes on working", always=True,
+                    p, Class.BI if name != "default" else Class.BV, f"event.{name}",
+                    ("R-WIRE-003", *(("R-LNK-014",) if counted else ())), run,
+                    f"it receives a {p.name} event {words}", UNANSWERED[counted], always=True,
                 )  # fmt: skip
 
     # ── Types and directions ──
@@ -348,10 +350,13 @@ class Suite:
             return
         for name in self.matrix.states:
             if name != "READY" and name not in BRIEF and reachable(p, name):
-                run = Exchange(p.code, self.plain(p, Form.EVENT), Oracle.SILENT, Form.EVENT, state=name)
+                counted = self.matrix.counted(p, name)
+                run = Exchange(
+                    p.code, self.plain(p, Form.EVENT), Oracle.SILENT, Form.EVENT, state=name, statuses=counted
+                )
                 yield self.purpose(
-                    p, Class.BO, f"event.{name}", ("R-WIRE-003",), run,
-                    f"it receives a {p.name} event", "it answers nothing and goes on working", always=True,
+                    p, Class.BO, f"event.{name}", ("R-WIRE-003", *(("R-LNK-014",) if counted else ())), run,
+                    f"it receives a {p.name} event", UNANSWERED[counted], always=True,
                 )  # fmt: skip
 
     # ── All ──

@@ -25,7 +25,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from msgspec import Struct, structs
 
 import opalink
-from opalink.conformance import baseline, pics, report
+from opalink.conformance import against, baseline, pics, report
 from opalink.conformance.ladder import Gauge, Rung, gauge, ladder
 from opalink.conformance.results import Campaign, Covered, How, Result
 from opalink.conformance.verdicts import EXITS, Conclusion, Verdict
@@ -315,6 +315,7 @@ def render(campaign: Campaign) -> str:
         claims=claims,
         contradictions=[c.wrong for c in claims if c.wrong],
         silence=_silence(campaign),
+        changes=against.sentences(campaign.changes) if campaign.changes else [],
         test_areas=sorted({r.id.split("/")[1] for r in campaign.results if "/" in r.id}),
         areas=_areas(campaign.coverage.requirements),
         opalink=opalink.__version__,

@@ -97,6 +97,7 @@ def _test(t: Any) -> Iterator[str]:
     yield from _told("class", f"{t.class_}, of the {t.role}")
     yield from _several("shows", [f"{r.id} ({r.level}) {r.text}" for r in t.requirements])
     yield from _told("applies", " and ".join(map(_need, t.needs)) or "always")
+    yield from _told("suffering", t.suffering)
     yield from _told("premise", f"the status {t.premise} was answered" if t.premise else "")
     yield from _told(
         "run", f"under the plan {t.plan} and those above, at level {t.level}, on the planes {_or(t.planes)}"

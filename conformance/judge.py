@@ -4,7 +4,8 @@ A recording is not what happened: it may begin in the middle, have holes that no
 A monitor knows what it has seen, and what is missing may have been anything. So what a packet breaks all by itself is a
 failure, whatever is missing. What is broken only beside other packets (an answer to no request, a count that jumps, a
 time that is exceeded) is a failure where whoever judges says that the recording is complete, and nothing in it says
-otherwise; else it is left open, or, where it shows nothing but that something is missing, counted as a hole.
+otherwise; else it is left open, or, where it shows nothing but that something is missing, counted as a hole. In between
+stand answers: one that no state gives which is still possible is a failure, too (`possible`).
 
 Both sides are judged at once, each beside what the other said. A tester breaks rules on purpose: it is not judged.
 
@@ -25,6 +26,7 @@ from msgspec import Struct, structs
 from opalink.conformance.judge_packets import Packets, Seen
 from opalink.conformance.ledger import Asked
 from opalink.conformance.monitors import Monitor
+from opalink.conformance.possible import Possible
 from opalink.protocol import codec
 from opalink.protocol.codec import DecodeError, Packet
 from opalink.protocol.errors import Fault
@@ -103,6 +105,7 @@ class Judgement(Struct):
 # ── One side ─────────────────────────────────────────────────────────────────────────────────────────
 
 Charge = Callable[["Side", str, str, str], None]
+Book = dict[tuple[Role, str], Finding]
 
 
 class Side(Monitor):
@@ -146,14 +149,16 @@ class Judge:
     ) -> None:
         self.catalogue, self.complete = catalogue, complete
         self.sides = {role: Side(catalogue, role, self._charge) for role in (Role.PHONE, Role.MODULE)}
+        self._possible = {role: Possible(catalogue, role) for role in self.sides}
         self._judged = frozenset(roles)
         self._declared = features or {}
         for role, found in self._declared.items():
             self.sides[role].features = found
         self.holes: list[str] = []
         self.missing = 0
-        self.found: dict[tuple[Role, str], Finding] = {}
-        self.doubtful: dict[tuple[Role, str], Finding] = {}
+        self.found: Book = {}
+        self.doubtful: Book = {}
+        self._proved: set[tuple[Role, str]] = set()  # of those found, what holds whatever is missing
         self.last = Seen(0, 0, "", False, None, b"")
         self._name = ""
         self._tick = self._held = 0
@@ -179,6 +184,7 @@ class Judge:
             side.heard += 1
             side.hear(seen.time, lane, seen.data)
         if packet is not None:
+            self._exchange(role, packet, lane, judged=judged and role in self._judged)
             self._tell(other, packet, error, lane)
             if error is None:
                 self._learn(role, packet.body)
@@ -200,7 +206,7 @@ class Judge:
         """Something is missing, nobody knows where: what other packets would have to show is open."""
         self.complete = False
         self._note(why)
-        for key in [k for k in self.found if not self._alone(k[1])]:
+        for key in [k for k in self.found if k not in self._proved and not self._alone(k[1])]:
             finding = self.found.pop(key)
             if key[1] not in HOLES:
                 self.doubtful.setdefault(key, finding)
@@ -208,13 +214,27 @@ class Judge:
     def forget(self) -> None:
         """Nothing is remembered of what either side has done."""
         self._held = 0
-        for side in self.sides.values():
+        for role, side in self.sides.items():
             side.begin()
+            self._possible[role].forget()
 
     def _note(self, hole: str) -> None:
         self.missing += 1
         if len(self.holes) < _NOTED:
             self.holes.append(hole)
+
+    # ── Answers ──
+
+    def _exchange(self, role: Role, packet: Packet, lane: int, *, judged: bool) -> None:
+        """A request reaches the other side, or a response is judged by the states that are still possible."""
+        seen = self.last
+        if packet.txn and not packet.rsp:
+            self._possible[peer(role)].asked(seen.data, lane, seen.time)
+        elif packet.rsp and judged:
+            for found in self._possible[role].answered(packet, lane, seen.time, (seen, self._name)):
+                at, name = found.exchange.mark
+                self._proved.add((role, found.requirement))
+                self._enter(self.found, role, found.requirement, found.expected, found.actual, at, name)
 
     # ── What the other side hears ──
 
@@ -244,17 +264,21 @@ class Judge:
         if not self.complete and requirement in HOLES:
             self._note(f"before frame {self.last.number:,}: {expected} ({self._name})")
             return
-        known = self.catalogue.requirement[requirement]
         sure = self.complete or self._alone(requirement)
         book = self.found if sure else self.doubtful
-        finding = book.get((side.role, requirement))
-        if finding is not None:
-            finding.count += 1
-            return
-        seen = self.last
-        book[side.role, requirement] = Finding(
-            requirement, known.level, known.text, side.role, seen.number, seen.time, self._name, expected, actual,
-            _filter(seen.number, self._name, known.key),
+        self._enter(book, side.role, requirement, expected, actual, self.last, self._name)
+
+    def _enter(
+        self, book: Book, role: Role, requirement: str, expected: str, actual: str, seen: Seen, name: str
+    ) -> None:
+        before, known = book.get((role, requirement)), self.catalogue.requirement[requirement]
+        if before is not None:
+            before.count += 1
+            if before.number <= seen.number:
+                return
+        book[role, requirement] = Finding(
+            requirement, known.level, known.text, role, seen.number, seen.time, name, expected, actual,
+            _filter(seen.number, name, known.key), before.count if before else 1,
         )  # fmt: skip
 
     def _alone(self, requirement: str) -> bool:

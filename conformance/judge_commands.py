@@ -48,8 +48,9 @@ def judge(file: str, role: str, iut: str | None, statement: Path | None, complet
     FILE may be written capture:FILE, as where an implementation stands.
 
     A recording may begin in the middle and have holes. What a packet breaks all by itself is a failure, whatever is
-    missing. What is wrong only if nothing is missing is open, and a failure with --complete; a recording that shows
-    itself that something is missing stays open. What a tester sent is not judged.
+    missing, and so is an answer that no state gives which its side may have been in. What is wrong only if nothing is
+    missing is open, and a failure with --complete; a recording that shows itself that something is missing stays open.
+    What a tester sent is not judged.
 
     The exit code is 0 if nothing wrong was seen, 1 for a failure, 3 if something is open, and 5 if there was nothing to
     judge.

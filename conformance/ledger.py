@@ -69,13 +69,14 @@ BURDEN = 4 << 20  # bytes within a binding, from which on a bench may be slower 
 
 
 class Ledger:
-    """What is known of one implementation's doings. `begin` forgets what belongs to a binding; what was seen to be kept
-    is counted over the whole campaign, and so are the statuses of `answers`. `slack` is what real time may add to a
-    time that is judged, or take from it."""
+    """What is known of one implementation's doings. `begin` forgets what belongs to a binding; what it is
+    (`features`, `peak`) and what was seen to be kept, with the statuses of `answers`, are those of the whole campaign.
+    `slack` is what real time may add to a time that is judged, or take from it."""
 
     def __init__(self, catalogue: ir.Catalogue, role: Role, slack: int = 0) -> None:
         self.catalogue, self.role, self.slack = catalogue, role, slack
         self.features: frozenset[str] = frozenset()
+        self.peak = 0  # mW, of its descriptor; 0 if not known
         self.seen: Counter[str] = Counter()
         self.broken: Counter[str] = Counter()
         self.answers: Counter[int] = Counter()

@@ -69,10 +69,15 @@ class Line:
         self.attend(heard)
         return heard
 
+    def keep(self, arrival: Arrival) -> None:
+        """Hear what has come, and keep it. To answer it the tester may have to hear what came later, which then stands
+        behind it."""
+        self.inbox.insert(len(self.inbox), self.hear(arrival))
+
     def settle(self) -> None:
         """Hear what has come before something is said that it must not be judged by."""
         while self.bench.arrivals:
-            self.inbox.append(self.hear(self.bench.arrivals.pop(0)))
+            self.keep(self.bench.arrivals.pop(0))
 
     # ── Lanes ──
 

@@ -11,12 +11,19 @@ from collections.abc import Iterable
 from typing import Final
 
 from opalink.protocol.ir import model as ir
-from opalink.spec.form import Form, Received, Role
+from opalink.protocol.ir.legality import REFUSAL
+from opalink.spec.form import Answer, Form, Received, Role
 
 # ── The states ───────────────────────────────────────────────────────────────────────────────────────
 
 # On the packet plane the bench gateway trains in the implementation's stead: these do not reach it (`spec.link`).
 GATEWAY: Final = frozenset({"TRAIN_REQ", "TRAIN_STATUS", "LINK_PARAMS", "VC_RESYNC"})
+
+# The area of each machine's requirements.
+AREAS: Final = {
+    "ATTACH": "ATT", "LINK": "LNK", "AUTH": "SEC", "FIRMWARE": "SEC", "POWER": "PWR", "CAPTURE": "CAP",
+    "FRAME": "FRM", "FOCUS": "LEN", "TIME": "TIM",
+}  # fmt: skip
 
 _IDLE: Final = {
     "LINK": "L0",
@@ -29,12 +36,15 @@ _IDLE: Final = {
 }
 _READY: Final = {"ATTACH": "READY_FULL", **_IDLE}
 _CONTRACT: Final = {**_READY, "POWER": "CONTRACT"}
+# What stands for what: a session is in either.
+_ALIKE: Final = {"READY_FULL": frozenset({"READY_BASIC", "READY_FULL"})}
 # Those that a session can bring about, with where each machine of the module then is.
 STATES: Final[dict[str, dict[str, str]]] = {
     "BEACON": {**_READY, "ATTACH": "BEACON", "LINK": "L2_BEACON"},
     "NEGOTIATE": {**_READY, "ATTACH": "BEACON", "LINK": "NEGOTIATE"},
     "HELLO": {**_READY, "ATTACH": "HELLO"},
     "READY": _READY,
+    "TRUSTED": {**_READY, "AUTH": "GENUINE"},
     "CONFIGURED": {**_CONTRACT, "CAPTURE": "CONFIGURED"},
     "STREAMING": {**_CONTRACT, "CAPTURE": "STREAMING"},
     "DRAINING": {**_CONTRACT, "CAPTURE": "DRAINING"},
@@ -60,6 +70,7 @@ PHONE_STATES: Final[dict[str, dict[str, str]]] = {
     "LINK_LOST": {**_OFFERED, "ATTACH": "LINK_LOST", "LINK": "L2_BEACON"},
 }
 NEEDS: Final[dict[str, tuple[str, ...]]] = {
+    "TRUSTED": ("SECURITY",),
     "CONFIGURED": ("SENSOR",),
     "STREAMING": ("SENSOR",),
     "DRAINING": ("VIDEO", "SENSOR"),
@@ -95,6 +106,16 @@ UNREACHED: Final = {
     "ATTACH.FAULT": "Nothing at a bench makes a module's self-test fail.",
     "POWER.OFF": "There is no power: nothing reaches it.",
     "CAPTURE.ERROR": "Nothing at a bench makes a sensor fail.",
+    "FIRMWARE.APPLY": "It takes an image that the module's vendor has signed.",
+    "FIRMWARE.STAGED": "As FIRMWARE.APPLY.",
+    "FIRMWARE.ACTIVATE_PENDING": "As FIRMWARE.APPLY.",
+}
+
+# What becomes of an event in a state, by the statuses under which it is counted there.
+UNANSWERED: Final = {
+    (): "it answers nothing and goes on working",
+    ("OK",): "it answers nothing, goes on working, and counts no packet as illegal in its state",
+    ("BAD_STATE",): "it answers nothing, goes on working, and counts a packet as illegal in its state",
 }
 
 # ── The matrix ───────────────────────────────────────────────────────────────────────────────────────
@@ -104,6 +125,7 @@ class Matrix:
     """The cells of implementations of one role."""
 
     def __init__(self, catalogue: ir.Catalogue, role: Role) -> None:
+        self._role = role
         self._machines = [m for m in catalogue.machines if m.role is role]
         self.states = STATES if role is Role.MODULE else PHONE_STATES
         self._allows = {s.name: s.allows for m in self._machines if m.name == "ATTACH" for s in m.states}
@@ -122,6 +144,24 @@ class Matrix:
             and all(at[machine] in rows for machine, rows in places.items())
             for name, at in self.states.items()
         }
+
+    def counted(self, packet: ir.Packet, state: str) -> tuple[str, ...]:
+        """Under which statuses an event of this type is counted in a state: OK stands for none. Nothing is said of one
+        that the other side of the power never sends."""
+        if self._role is not Role.MODULE or packet.sender not in (Role.PHONE, Role.BOTH, Role.SOURCE):
+            return ()
+        return ("OK",) if packet.name in self._allows[self.states[state]["ATTACH"]] else (REFUSAL,)
+
+    def may_refuse(self, packet: ir.Packet, state: str) -> bool:
+        """Whether a row of a machine answers a request of this type with BAD_STATE, though it is legal there."""
+        at = self.states.get(state)
+        asked, refusal = Received(packet.name, Form.REQUEST), Answer(REFUSAL)
+        return at is None or any(
+            r.event == asked and refusal in r.actions and not _ALIKE.get(at[m.name], {at[m.name]}).isdisjoint(r.states)
+            for m in self._machines
+            if m.name in at
+            for r in m.rows
+        )
 
     def home(self, packet: ir.Packet) -> str:
         """The state in which a request of this type is tested: the first session state in which it is legal."""

@@ -15,6 +15,7 @@ from typing import Any, Final
 from msgspec import structs
 
 from opalink.conformance.conclusions import Fail, Inconclusive
+from opalink.conformance.flit_mirror import MirrorBench
 from opalink.conformance.ledger import Asked, Heard
 from opalink.conformance.monitors import Monitor
 from opalink.conformance.session import EVENTUALLY, Known, Session, any_packet
@@ -31,17 +32,19 @@ from opalink.protocol.packets import (
     Feature,
     FrameLeader,
     Hello,
-    HelloResponse,
     Lane,
     LaneDownOperation,
     LaneUpOperation,
     MachineId,
     OperationTag,
+    Plane,
     PwrFault,
     PwrRequest,
     PwrReset,
     ResetKind,
+    StateGet,
     StateOperation,
+    TrainReq,
     UserAction,
     UserOperation,
 )
@@ -58,17 +61,18 @@ _AT_REST: Final = 100 * MS  # after which a session that has just opened has sai
 
 
 class Mirror(Session):
-    """A session whose tester is a module. `muted` are the value classes that it keeps to itself, `altered`
-    those of which it says something else; `silent`, it says nothing at all."""
+    """A session whose tester is a module. `deaf` are the value classes that do not reach it, `muted` those that it
+    keeps to itself, `altered` those of which it says something else; `silent`, it says nothing at all."""
 
     def __init__(self, bench: Bench, monitor: Monitor, known: Known, profile: str = PROFILE) -> None:
-        self.module = Module(profile)
+        self.module = self._usual = Module(profile)
         self._identity = self.module.identity
         super().__init__(bench, monitor, known)
         self.preamble: Callable[[Session, str], None] = reach
 
     def hang_up(self) -> None:
         super().hang_up()
+        self.deaf: set[type] = set()
         self.muted: set[type] = set()
         self.altered: dict[type, Callable[[Any], Any]] = {}
         self.silent = False
@@ -76,17 +80,37 @@ class Mirror(Session):
         self.leaders: dict[int, FrameLeader] = {}  # of the frames that were sent, by number
         self._times = self.catalogue.timer
         self.attend = self._carry
+        self.flits = None  # the module has its own FLIT layer
+        self.module = self._usual
         self.module.identity = self._identity
         self.module.reset(ResetKind.COLD, 1, 0)
 
     def begin(self, seed: int) -> None:
         super().begin(seed)
         self.txn = _OWN + self.txn % _OWN
-        self.module.reset(ResetKind.COLD, seed & 0xFFFF | 1, self.now)
+        self._start(seed & 0xFFFF | 1)
+
+    def _start(self, seed: int) -> None:
+        """The module begins, on the plane of the bench."""
+        if isinstance(self.bench, MirrorBench):
+            self.bench.host(self.module)
+        else:
+            self.module.take_plane(Plane.PACKET)
+        self.module.reset(ResetKind.COLD, seed, self.now)
+
+    def become(self, profile: str) -> None:
+        """Be a module of another profile for this test, of which nothing has happened yet."""
+        self.module = Module(profile)
+        self._start(self.random.getrandbits(16) | 1)
 
     def next_txn(self) -> int:
         self.txn = _OWN + (self.txn + 1) % _OWN
         return self.txn
+
+    def request(self, body: Any, *, lane: int | None = None, instance: int = 0) -> Asked:
+        """A module asks no phone for the states of its machines: tests that are for both sides get its counters."""
+        asked = CountersGet(groups=CounterGroup.PACKET) if isinstance(body, StateGet) else body
+        return super().request(asked, lane=lane, instance=instance)
 
     # ── Attaching ──
 
@@ -135,13 +159,17 @@ class Mirror(Session):
         """What the phone says reaches the module, but for answers to the test's own requests."""
         if isinstance(heard.body, Hello):
             self.hello = heard.body
+        elif isinstance(heard.body, TrainReq) and isinstance(self.bench, MirrorBench):
+            self.bench.trained_anew()
         packet = heard.packet
-        if packet is None or not packet.rsp or packet.txn < _OWN:
+        own = packet is not None and packet.rsp and packet.txn >= _OWN
+        if not own and type(heard.body) not in self.deaf:
             self.module.receive(Lane(heard.lane), heard.data, self.now)
         self._flush()
 
     def _flush(self) -> None:
         """What the module says reaches the phone."""
+        self.module.recover(self.now)
         for departure in self.module.outbox():
             packet = codec.decode(departure.data)
             if self.silent or type(packet.body) in self.muted:
@@ -154,20 +182,11 @@ class Mirror(Session):
                 self.shown = packet.body
             if isinstance(packet.body, FrameLeader):
                 self.leaders[packet.body.frame] = packet.body
-            self._noted(packet, departure.lane)
+            noted(self.monitor, packet, departure.lane, self.now)
             self.send(data, departure.lane)
         self.light = self.module.carries(Lane.LASER)
 
-    def _noted(self, packet: Packet, lane: Lane) -> None:
-        """The monitor knows what the phone is asked and told."""
-        if packet.txn and not packet.rsp:
-            self.monitor.asked(Asked(packet.txn, packet.type, self.now, lane, packet.instance, packet.body))
-        else:
-            self.monitor.told(packet.body, self.now)
-            if packet.rsp:
-                self.monitor.answered(packet.txn)
-
-    def _next(self, deadline: int) -> Heard | None:
+    def _next(self, deadline: int) -> bool:
         while True:
             if time.monotonic() > self._until:
                 raise Inconclusive(f"The test took longer than {self.budget:g} s of real time.")
@@ -176,11 +195,12 @@ class Mirror(Session):
             until = deadline if due is None else min(deadline, max(due, self.now))
             arrival = self.bench.expect(any_packet, until)
             if arrival is not None:
-                return self.hear(arrival)
+                self.keep(arrival)
+                return True
             self.module.advance(self.now)
             self._flush()
             if self.now >= deadline:
-                return None
+                return False
 
     # ── Probing ──
 
@@ -213,6 +233,16 @@ class Mirror(Session):
         return self.known
 
 
+def noted(monitor: Monitor, packet: Packet, lane: Lane, now: int) -> None:
+    """Tell a monitor what is said to the side that it judges."""
+    if packet.txn and not packet.rsp:
+        monitor.asked(Asked(packet.txn, packet.type, now, lane, packet.instance, packet.body))
+        return
+    monitor.told(packet.body, now)
+    if packet.rsp:
+        monitor.answered(packet.txn)
+
+
 # ── Preambles ────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -232,7 +262,7 @@ def _beacon(s: Mirror) -> None:
 
 
 def _hello(s: Mirror) -> None:
-    s.muted.add(HelloResponse)
+    s.deaf.add(Hello)
     s.attach()
     _comes_to(s, MachineId.ATTACH, "HELLO")
 

@@ -19,7 +19,7 @@ from opalink.protocol.codec import Packet
 from opalink.protocol.errors import DecodeError, Fault
 from opalink.protocol.ir import model as ir
 from opalink.protocol.ir.obligations import key_of
-from opalink.protocol.packets import Beacon, Lane, Status
+from opalink.protocol.packets import Beacon, Lane, PacketType, Status
 from opalink.spec.form import Form, Role
 
 # ── The monitor ──────────────────────────────────────────────────────────────────────────────────────
@@ -27,6 +27,8 @@ from opalink.spec.form import Form, Role
 _GENERAL = (
     "R-WIRE-011 R-WIRE-013 R-WIRE-016 R-WIRE-017 R-WIRE-024 R-WIRE-026 R-WIRE-030 R-WIRE-031 R-WIRE-032"
 ).split()
+_TYPE, _AROUND = 1, 20  # where the type of a packet stands; bytes of its header and its CRC
+_MAJOR = 1  # of BEACON in every version (R-LNK-001)
 _ANSWERED = "R-WIRE-009 R-WIRE-010 R-WIRE-019 R-WIRE-022".split()
 
 
@@ -97,6 +99,11 @@ class Monitor(Ledger):
         for watch in self._watches:
             watch.answered(txn)
 
+    def severed(self) -> None:
+        """A lane is taken down from outside."""
+        for watch in self._watches:
+            watch.severed()
+
     # ── The header ──
 
     def hear(self, time: int, lane: int, data: bytes) -> Heard:
@@ -106,7 +113,7 @@ class Monitor(Ledger):
             packet = codec.decode(data)
         except DecodeError as error:
             return self._undecodable(time, lane, data, error)
-        asked = self._header(packet, time, lane)
+        asked = self._header(packet, time, lane, len(data) - _AROUND)
         heard = Heard(time, lane, data, packet, None, asked)
         if isinstance(packet.body, Beacon):
             self._started(packet.body.nonce)
@@ -118,15 +125,18 @@ class Monitor(Ledger):
 
     def _undecodable(self, time: int, lane: int, data: bytes, error: DecodeError) -> Heard:
         self.charge("R-WIRE-024", "a packet that decodes", str(error))
+        if data[_TYPE : _TYPE + 1] == bytes((PacketType.BEACON,)) and data[0] >> 4 != _MAJOR:
+            self.charge("R-LNK-001", f"BEACON of major version {_MAJOR}", f"of {data[0] >> 4}")
         asked = None
         if error.packet is not None:
-            asked = self._header(error.packet, time, lane)
-            if key := self._key_of_error(error):
+            asked = self._header(error.packet, time, lane, len(data) - _AROUND)
+            if key := self._key_of_error(error, data):
                 self.charge(key, "a legal field", str(error))
         return Heard(time, lane, data, error.packet, error, asked)
 
-    def _header(self, packet: Packet, time: int, lane: int) -> Asked | None:
-        code, body = packet.type, packet.body
+    def _header(self, packet: Packet, time: int, lane: int, size: int) -> Asked | None:
+        """`size` is that of the payload, in bytes."""
+        code = packet.type
         declared = self.catalogue.by_code.get(code)
         if packet.spare0 or packet.spare2:
             self.charge("R-WIRE-013", "reserved header bits 0", f"spare0 {packet.spare0}, spare2 {packet.spare2}")
@@ -149,8 +159,8 @@ class Monitor(Ledger):
             wanted = channel.value
             if packet.vc != wanted and not (channel.name == "STREAM0" and 8 <= packet.vc <= 11):
                 self.charge("R-WIRE-011", f"virtual channel {wanted}", f"{int(packet.vc)}")
-            if type(body) is bytes and len(body) > channel.payload_max:
-                self.charge("R-WIRE-026", f"at most {channel.payload_max} bytes", f"{len(body)}")
+            if size > channel.payload_max:
+                self.charge("R-WIRE-026", f"at most {channel.payload_max} bytes", f"{size}")
         return asked
 
     def _way(self, declared: ir.Packet, lane: int) -> None:
@@ -214,7 +224,7 @@ class Monitor(Ledger):
                 key = key_of(self.catalogue, declared, form, path, "member.sent")
                 self.charge(self._sent_keys.get(key, "R-WIRE-024"), f"a known member in `{path}`", "an unknown one")
 
-    def _key_of_error(self, error: DecodeError) -> str | None:
+    def _key_of_error(self, error: DecodeError, data: bytes) -> str | None:
         """The requirement of the very field that does not decode."""
         name, _, rest = error.path.partition(".")
         form, _, path = rest.partition(".")
@@ -225,16 +235,20 @@ class Monitor(Ledger):
         field = ".".join(part.partition("[")[0] for part in path.split("."))
         found = self._sent_keys.get(key_of(self.catalogue, declared, Form(form), field, f"{what}.sent"))
         if found is None and "[" in path:  # inside a TLV, whose name stands in its tag alone
-            found = self._in_tlv(declared, Form(form), field, what)
+            tag = int.from_bytes(data[error.offset - ir.TLV_HEADER :][:2], "little")
+            found = self._in_tlv(declared, Form(form), field, what, tag)
         return found
 
-    def _in_tlv(self, declared: ir.Packet, form: Form, field: str, what: str) -> str | None:
+    def _in_tlv(self, declared: ir.Packet, form: Form, field: str, what: str, tag: int) -> str | None:
+        """`tag` is that of the TLV if its value is one number, which then stands right behind the header."""
         head, _, last = field.partition(".")
         layout = self.catalogue.layout[declared.forms[form]]
         part = next((p for p in layout.parts if p.name == head), None)
         if not isinstance(part, ir.Tlvs):
             return None
-        names = [t.name for t in self.catalogue.space[part.space].types]
+        types = self.catalogue.space[part.space].types
+        lone = [t.name for t in types if t.tag == tag and ir.lone_number(self.catalogue.layout[t.layout])]
+        names = lone or [t.name for t in types]
         keys = [f"{part.space}.{name}.{last or 'value'}.{what}.sent" for name in names]
         known = [self._sent_keys[k] for k in keys if k in self._sent_keys]
         return known[0] if len(known) == 1 else None

@@ -17,10 +17,11 @@ from typing import ClassVar, Final
 
 from msgspec import Struct, structs
 
-from opalink.conformance.matrix import GATEWAY, UNREACHED, reachable
-from opalink.conformance.mutants_packets import Check, checks, hear, say
+from opalink.conformance.matrix import AREAS, GATEWAY, UNREACHED, reachable
+from opalink.conformance.mutants_packets import Check, checks, hear, say, supplied
 from opalink.conformance.purposes import area_of, unmet
 from opalink.conformance.specimen import Specimen
+from opalink.conformance.walks import place
 from opalink.protocol.engine.dispatch import Part
 from opalink.protocol.engine.endpoint import Departure
 from opalink.protocol.engine.module import Module
@@ -31,7 +32,7 @@ from opalink.protocol.ir.cases import cells
 from opalink.protocol.ir.legality import GATE, received
 from opalink.protocol.ir.load import catalogue
 from opalink.protocol.packets import Lane
-from opalink.spec.form import Answer, Event, Form, Machine, Profile, Received, Role, Row, Send, Start, Timer, TimerKind
+from opalink.spec.form import Answer, Form, Machine, Profile, Received, Role, Row, Send, Start, Timer, TimerKind
 
 # ── The mutant ───────────────────────────────────────────────────────────────────────────────────────
 
@@ -84,16 +85,6 @@ def _attribute(id_: str, profile: str) -> str:
 # ── Rows of machines ─────────────────────────────────────────────────────────────────────────────────
 
 
-def named(event: Event) -> str:
-    """An event as part of an ID."""
-    return f"{event.packet}_{event.form}" if isinstance(event, Received) else str(structs.astuple(event)[0])
-
-
-def _place(machine: Machine, row: Row, state: str = "") -> str:
-    guards = [g.replace("!", "not_") for g in row.guards]
-    return ".".join((machine.name, state or "_".join(row.states), named(row.event), *guards))
-
-
 def _with(machine: Machine, at: int, *rows: Row) -> Machine:
     """A machine with other rows in the place of one."""
     return structs.replace(machine, rows=(*machine.rows[:at], *rows, *machine.rows[at + 1 :]))
@@ -107,40 +98,34 @@ def _about(known: ir.Catalogue, machine: Machine, row: Row) -> Callable[..., Mut
     cited = (*row.req, *(r.id for r in answers if r is not None))
     needs = tuple("|".join(n) for n in (machine.needs, row.needs) if n)
 
-    def made(operator: str, place: str, other: Machine) -> Mutant:
-        return Mutant(f"{operator}.{place}", _AREAS[machine.name], cited, tuple(subjects), needs, machine=other)
+    def made(operator: str, where: str, other: Machine) -> Mutant:
+        return Mutant(f"{operator}.{where}", AREAS[machine.name], cited, tuple(subjects), needs, machine=other)
 
     return made
 
 
-_AREAS = {
-    "ATTACH": "ATT", "LINK": "LNK", "AUTH": "SEC", "FIRMWARE": "SEC", "POWER": "PWR", "CAPTURE": "CAP",
-    "FRAME": "FRM", "FOCUS": "LEN", "TIME": "TIM",
-}  # fmt: skip
-
-
 def _rows(known: ir.Catalogue, machine: Machine) -> Iterator[Mutant]:
     for at, row in enumerate(machine.rows):
-        made, place = _about(known, machine, row), _place(machine, row)
+        made, whole = _about(known, machine, row), place(machine, row)
         for state in row.states:
             left = structs.replace(row, states=tuple(s for s in row.states if s != state))
-            yield made("row.drop", _place(machine, row, state), _with(machine, at, *([left] if left.states else [])))
+            yield made("row.drop", place(machine, row, state), _with(machine, at, *([left] if left.states else [])))
         if row.next is not None and set(row.states) != {row.next}:
-            yield made("row.stay", place, _with(machine, at, structs.replace(row, next=None)))
+            yield made("row.stay", whole, _with(machine, at, structs.replace(row, next=None)))
         for guard in row.guards:
             left = structs.replace(row, guards=tuple(g for g in row.guards if g != guard))
             word = guard.replace("!", "not_")
-            yield made("guard.drop", f"{place}.without_{word}", _with(machine, at, left))
+            yield made("guard.drop", f"{whole}.without_{word}", _with(machine, at, left))
         for n, action in enumerate(row.actions):
             head, tail = row.actions[:n], row.actions[n + 1 :]
             if isinstance(action, Answer):
                 other = structs.replace(row, actions=(*head, Answer(_other_status(action.status)), *tail))
-                yield made("status.swap", f"{place}.{action.status}", _with(machine, at, other))
+                yield made("status.swap", f"{whole}.{action.status}", _with(machine, at, other))
                 continue
             words = "_".join(str(x) for x in structs.astuple(action) if isinstance(x, str))
             same = sum(a == action for a in head)  # an action that a row does twice
             what = f"{type(action).__name__.lower()}_{words}" + "_again" * same
-            yield made("action.drop", f"{place}.{what}", _with(machine, at, structs.replace(row, actions=head + tail)))
+            yield made("action.drop", f"{whole}.{what}", _with(machine, at, structs.replace(row, actions=head + tail)))
     yield from _order(known, machine)
 
 
@@ -164,7 +149,7 @@ def _order(known: ir.Catalogue, machine: Machine) -> Iterator[Mutant]:
             made = _about(known, machine, first)
             before = "_".join(g.replace("!", "not_") for g in second.guards) or "unguarded"
             other = structs.replace(machine, rows=tuple(order))
-            yield made("order.swap", f"{_place(machine, first)}.after_{before}.{second.states[0]}", other)
+            yield made("order.swap", f"{place(machine, first)}.after_{before}.{second.states[0]}", other)
 
 
 # ── What is legal ────────────────────────────────────────────────────────────────────────────────────
@@ -185,7 +170,7 @@ def _legal(known: ir.Catalogue, machine: Machine) -> Iterator[Mutant]:
             answer = known.by_key.get(f"{name}.answer")
             yield Mutant(
                 f"legal.{'drop' if allowed else 'add'}.{state.name}.{name}",
-                _AREAS[machine.name],
+                AREAS[machine.name],
                 (answer.id,) if answer else (),
                 (name,),
                 ("|".join(packet.needs),) if packet.needs else (),
@@ -211,7 +196,7 @@ def _timers(known: ir.Catalogue) -> Iterator[Mutant]:
             continue
         cited = tuple(r.id for r in known.requirements if timer.name in r.text and r.role is not Role.PHONE)
         machine = starts.get(timer.name)
-        area = _AREAS[machine.name] if machine else cited[0].split("-")[1] if cited else "MGT"
+        area = AREAS[machine.name] if machine else cited[0].split("-")[1] if cited else "MGT"
         for operator, by in (("timer.double", 2.0), ("timer.half", 0.5)):
             if by < 1 and timer.kind is not TimerKind.DEADLINE:
                 continue
@@ -228,8 +213,9 @@ def _checks(known: ir.Catalogue) -> Iterator[Mutant]:
         needs = tuple("|".join(n) for n in (packet.needs, requirement.needs) if n and not n[0].startswith("!"))
         if check.change == "admitted":
             needs = tuple(f"!{n}" for n in packet.needs)
-        place = (packet.name, check.form, check.field, check.what)
-        name = ".".join(("check", check.change, *filter(None, place)))
+        if check.change == "sent" and supplied(packet, check.form):
+            needs += ("ROLE_SWAP",)
+        name = ".".join(("check", check.change, *filter(None, (packet.name, check.form, check.field, check.what))))
         yield Mutant(name, area_of(known, packet), (requirement.id,), (packet.name,), needs, check=check)
 
 

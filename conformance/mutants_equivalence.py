@@ -5,12 +5,15 @@ as both do the same, both are in the same state, so the walk visits the states t
 all. A mutant is equivalent if no pair of cells differs there. What guards mean is not known to the walk: a difference
 that it finds may still be one that never shows, so a mutant without a proof is not thereby another.
 
-Plan: what a row comes to · the walk.
+Plan: what a row comes to · the walk · beyond any bench.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from typing import Final
 
+from opalink.conformance.matrix import UNREACHED
 from opalink.conformance.mutants import Mutant, features
+from opalink.conformance.walks import place, rows_of
 from opalink.protocol.ir.cases import Case, cases, cells, holds
 from opalink.protocol.ir.load import catalogue
 from opalink.spec.form import Action, Event, Machine, Profile, Row, Start, Stop
@@ -55,14 +58,17 @@ def _reached(machine: Machine) -> Iterator[str]:
                 left.append(row.next)
 
 
-def difference(declared: Machine, other: Machine) -> tuple[str, Event | None] | None:
-    """A state that can be reached, and an event there, at which two machines part; None if there is none."""
+def difference(declared: Machine, other: Machine, aside: Collection[str] = ()) -> tuple[str, Event | None] | None:
+    """A state that can be reached, and an event there, at which two machines part; None if there is none. States that
+    are left `aside` are not looked at."""
     ours, theirs = cells(declared), cells(other)
     known = {event for _, event in ours}, {event for _, event in theirs}
     allows = {s.name: set(s.allows) for s in declared.states}, {s.name: set(s.allows) for s in other.states}
     for event in known[0] ^ known[1]:
         return declared.initial, event  # a packet that no row knows is answered by its service
     for state in _reached(declared):
+        if state in aside:
+            continue
         if allows[0][state] != allows[1][state] or declared.waits(state) != other.waits(state):
             return state, None
         for event in known[0]:
@@ -75,11 +81,43 @@ def difference(declared: Machine, other: Machine) -> tuple[str, Event | None] | 
     return None
 
 
-def equivalent(mutant: Mutant, profile: Profile) -> bool:
-    """Whether it is proved that a module of a profile with this mistake does what the reference does."""
+def _parts(mutant: Mutant, profile: Profile, aside: Collection[str] = ()) -> bool:
     if mutant.machine is None:
-        return False
+        return True
     name, role = mutant.machine.name, mutant.machine.role
     declared = next(m for m in catalogue().machines if (m.name, m.role) == (name, role))
     has = features(profile.name)
-    return difference(declared.within(has), mutant.machine.within(has)) is None
+    return difference(declared.within(has), mutant.machine.within(has), aside) is not None
+
+
+def equivalent(mutant: Mutant, profile: Profile) -> bool:
+    """Whether it is proved that a module of a profile with this mistake does what the reference does."""
+    return not _parts(mutant, profile)
+
+
+def wrong_rows(mutant: Mutant, profile: str) -> set[str]:
+    """The names of the declared rows that a mutant's machine does not have as they are."""
+    machine = mutant.machine
+    if machine is None:
+        return set()
+    own = machine.within(features(profile))
+    there = {(place(own, r, s), r.actions, r.next) for r in own.rows for s in r.states}
+    return {
+        n for n, (m, _, r) in rows_of(profile).items() if m.name == own.name and (n, r.actions, r.next) not in there
+    }
+
+
+# ── Beyond any bench ─────────────────────────────────────────────────────────────────────────────────
+
+# States that no walk comes to: what the matrix says of them is why.
+BEYOND: Final = ("CAPTURE.ERROR", "FIRMWARE.APPLY", "FIRMWARE.STAGED", "FIRMWARE.ACTIVATE_PENDING")
+
+
+def beyond(mutant: Mutant, profile: Profile) -> str:
+    """Why no bench can show this mistake: it parts from the reference, and only in states that none brings about. Empty
+    if that is not so."""
+    name = mutant.machine.name if mutant.machine else ""
+    aside = {place.partition(".")[2]: UNREACHED[place] for place in BEYOND if place.partition(".")[0] == name}
+    if not aside or _parts(mutant, profile, aside):
+        return ""
+    return next((why for state, why in aside.items() if _parts(mutant, profile, aside.keys() - {state})), "")

@@ -9,17 +9,17 @@ Plan: a check · every check of the catalogue · on the way in · on the way out
 import re
 from collections.abc import Iterator
 from functools import cache
+from itertools import islice
 
 from msgspec import Struct
 
 from opalink.conformance.finders import Finders
 from opalink.conformance.specimen import (
-    LENGTH,
     PAYLOAD,
     RSP,
     STATUS,
-    TXN,
     TYPE,
+    decoded,
     is_request,
     is_response,
     load,
@@ -33,7 +33,7 @@ from opalink.protocol.ir import model as ir
 from opalink.protocol.ir.load import catalogue
 from opalink.protocol.ir.obligations import key_of, peer
 from opalink.protocol.ir.probes import illegal, sites
-from opalink.protocol.ir.write import default, write
+from opalink.protocol.ir.write import Plain, default, write
 from opalink.protocol.packets import Refusal
 from opalink.spec.form import Form, Level, Role
 
@@ -49,7 +49,7 @@ class Check(Struct, frozen=True):
     refused    requests of the type are refused, whatever they hold
     admitted   requests that need a feature are answered without it
     narrow     a number at the `value` that is its legal end is refused
-    sent       a number is sent as `value`, which is illegal; it stands at the byte `at` of the payload
+    sent       a number is sent as `value`, which is illegal, or a list or bytes with so many; in every row and TLV
 
     `what` is the class of the check, `field` and `path` the declaration's and the decoder's way to it."""
 
@@ -60,8 +60,6 @@ class Check(Struct, frozen=True):
     field: str = ""
     path: str = ""
     value: int = 0
-    at: int = 0
-    size: int = 0
 
 
 # ── Every check of the catalogue ─────────────────────────────────────────────────────────────────────
@@ -71,13 +69,22 @@ _FAULTS = {"short": "short", "tlvs": "short", "range": "range", "cap": "cap", "c
 
 def checks(known: ir.Catalogue) -> Iterator[tuple[ir.Packet, str, Check]]:
     """Every mistake: the packet type, the key of the requirement that it breaks, and the mistake."""
+    seen: set[str] = set()
     for packet in known.packets:
         if packet.sender is not Role.MODULE and Form.REQUEST in packet.forms:
             yield from _of_requests(known, packet)
         for form in packet.forms:
-            sender = packet.sender if form in (Form.REQUEST, Form.EVENT) else peer(packet.sender)
-            if sender is not Role.PHONE and form is not Form.ERROR:
-                yield from _of_sent(known, packet, form)
+            if _sender(packet, form) is not Role.PHONE:
+                yield from _of_sent(known, packet, form, seen)
+
+
+def _sender(packet: ir.Packet, form: Form) -> Role:
+    return packet.sender if form in (Form.REQUEST, Form.EVENT) else peer(packet.sender)
+
+
+def supplied(packet: ir.Packet, form: Form) -> bool:
+    """Whether a module sends this only while it supplies the phone."""
+    return _sender(packet, form) is Role.SOURCE
 
 
 def _of_requests(known: ir.Catalogue, p: ir.Packet) -> Iterator[tuple[ir.Packet, str, Check]]:
@@ -114,26 +121,37 @@ def _of_requests(known: ir.Catalogue, p: ir.Packet) -> Iterator[tuple[ir.Packet,
                     yield p, key, Check(p.code, Form.REQUEST, "narrow", end, site.field, value=value)
 
 
-def _of_sent(known: ir.Catalogue, p: ir.Packet, form: Form) -> Iterator[tuple[ir.Packet, str, Check]]:
-    """Numbers that stand at the same place in every packet of a type."""
-    at = 0
-    for part in known.layout[p.forms[form]].parts:
-        if isinstance(part, ir.Number):
+def _of_sent(known: ir.Catalogue, p: ir.Packet, form: Form, seen: set[str]) -> Iterator[tuple[ir.Packet, str, Check]]:
+    """Whatever a packet of a type may not say. What is in a TLV, wherever that travels, is said wrongly where it is
+    met first; a command is never said."""
+    for site in sites(known, known.layout[p.forms[form]]):
+        for what, bad in _wrong(known, site.part):
+            key = key_of(known, p, form, site.field, f"{what}.sent")
+            made = known.by_key.get(key)
+            if made is not None and made.level is Level.MUST and key not in seen and not _command(known, key):
+                seen.add(key)
+                yield p, key, Check(p.code, form, "sent", what, site.field, value=bad)
+
+
+def _wrong(known: ir.Catalogue, part: ir.Part) -> Iterator[tuple[str, int]]:
+    """What is illegal of a part, each check once: a number, or how many rows or bytes."""
+    match part:
+        case ir.Number():
             lo, hi = part.bounds
-            bad = hi + 1 if hi < part.span[1] else lo - 1
+            if part.checked:
+                yield "const" if part.const is not None else "range", hi + 1 if hi < part.span[1] else lo - 1
             if part.choices:
                 members = {m.value for m in known.choices[part.choices].members}
-                bad = next((v for v in range(hi, lo - 1, -1) if v not in members), bad)
-            for what, holds in (("range", part.checked and not part.choices), ("member", bool(part.choices))):
-                key = key_of(known, p, form, part.name, f"{what}.sent")
-                made = known.by_key.get(key)
-                if holds and made is not None and made.level is Level.MUST:
-                    yield p, key, Check(p.code, form, "sent", what, part.name, "", bad, at, part.size)
-            at += part.size
-        elif isinstance(part, ir.Bits | ir.Octets):
-            at += part.size
-        else:
-            return
+                yield from (("member", v) for v in islice((v for v in range(hi, lo - 1, -1) if v not in members), 1))
+        case ir.Blob() | ir.Raw() | ir.Rows():
+            most = part.hi if isinstance(part, ir.Raw) else (1 << 8 * part.count) - 2
+            if part.hi <= most or part.lo:
+                yield "cap", part.hi + 1 if part.hi <= most else part.lo - 1
+
+
+def _command(known: ir.Catalogue, key: str) -> bool:
+    space, name, *_ = key.split(".")
+    return space in known.space and any(t.name == name and t.access == "wo" for t in known.space[space].types)
 
 
 def _bare(path: str) -> str:
@@ -216,10 +234,34 @@ def say(check: Check, data: bytes) -> bytes:
         return load(put(data, STATUS, b"\0"), success(data[TYPE]))
     if check.change != "sent" or _form(data) is not check.form:
         return data
-    if int.from_bytes(data[LENGTH:TXN], "little") < check.at + check.size:
+    packet, layout, known = decoded(data), _layout(check), catalogue()
+    if packet is None or type(packet.body).__name__ != layout.name:
         return data
-    signed = check.value < 0
-    return put(data, PAYLOAD + check.at, check.value.to_bytes(check.size, "little", signed=signed))
+    body = codec.plain(packet.body)
+    _misstate(known, layout, body, check.field.split("."), check.value)
+    return load(data, write(known, layout, body))
+
+
+def _misstate(known: ir.Catalogue, layout: ir.Layout, value: Plain, path: list[str], to: int) -> None:
+    """Put a number, or as many rows or bytes, in every place of a value that the path leads to."""
+    name, *rest = path
+    match next(f for f in ir.fields_of(layout.parts) if f.name == name):
+        case ir.Rows(row=row) if rest:
+            for item in value[name]:
+                _misstate(known, known.layout[row], item, rest, to)
+        case ir.Tlvs(space=space):
+            kind = next(t for t in known.space[space].types if t.name == rest[0])
+            for at, (tag, content) in enumerate(value[name]):
+                if tag == kind.tag and isinstance(content, dict):
+                    _misstate(known, known.layout[kind.layout], content, rest[1:], to)
+                elif tag == kind.tag:
+                    value[name][at] = tag, to
+        case ir.Rows(row=row):
+            value[name] = ((value[name] or [default(known, known.layout[row])]) * to)[:to]
+        case ir.Blob() | ir.Raw():
+            value[name] = ((value[name] or b"\0") * to)[:to]
+        case _:
+            value[name] = to
 
 
 def _form(data: bytes) -> Form:

@@ -64,7 +64,7 @@ def know(s: Session) -> Known:
         except Conclusive:
             continue
     if record := known.record("POWER"):
-        s.monitor.offer["peak"] = record.peak
+        s.monitor.peak = record.peak
     return known
 
 

@@ -36,6 +36,7 @@ class Plan(StrEnum):
 
     QUICK = "quick"  # scenarios and a sample of the rest: while writing firmware
     CI = "ci"  # everything once
+    BENCH = "bench"  # the same on hardware: in real time, with nothing that needs virtual time
     CERT = "cert"  # and whatever takes long
 
 

@@ -2,68 +2,63 @@
 
 In virtual time the tester is deterministic, so a verdict is a function of what the implementation said: run again, the
 tester must send the same bytes (the CLOCK records among them hold every time), and what is on the tape answers it.
-Nothing else is read: no verdict, no note. What differs is kept in `Recorded.differs`, because a runner makes verdicts
-of whatever goes wrong below it.
+Nothing else is read: no verdict, no note. What differs is kept in `Player.differs`, because a runner makes verdicts of
+whatever goes wrong below it.
 
-    tape: Tape = []
-    taped = Certification(Taped.onto(tape, uri, options, catalogue), None).run(chosen, None)
-    again = replayed(tape, options, catalogue, chosen)  # the same verdicts, or NotReproducible
+    with recording(path) as tape:
+        campaign = certify(Taped.onto(tape, uri), options)
+    with playing(path) as turns:
+        again = replayed(turns, order_of(uri, options))  # the same campaign, or NotReproducible
 
-Plan: the tape · taking down · playing back · the runner.
+Plan: taking down · playing back · a campaign again.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Self
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NoReturn, Self
 
-from msgspec import Struct, structs
+from msgspec import structs
 
+from opalink.conformance import pics, pixit, waivers
 from opalink.conformance.campaign import Certification
-from opalink.conformance.purposes import Purpose
-from opalink.conformance.results import Result
-from opalink.conformance.runner import Options, Runner
-from opalink.protocol.ir import model as ir
-from opalink.protocol.transport import Bench, BenchError, Channel, Closed, Hang, IutUri
-from opalink.protocol.transport.bench import PlaneChoice
-
-# ── The tape ─────────────────────────────────────────────────────────────────────────────────────────
-
-
-class Turn(Struct, frozen=True, gc=False):
-    """What the tester sent at once, or what it met when it waited: bytes, b"" where the implementation had closed,
-    None where it kept silent for as long as the tester's patience."""
-
-    sent: bool
-    data: bytes | None
-
-
-Tape = list[list[Turn]]  # of each connection, in the order in which they were opened
-
-
-class NotReproducible(ValueError):  # noqa: N818  an observation about a recording
-    """The tester, run again, does other than the recording says."""
-
+from opalink.conformance.order import Order
+from opalink.conformance.results import Campaign
+from opalink.conformance.runner import Progress, Runner
+from opalink.conformance.selection import select
+from opalink.conformance.tape import Kind, Tape, TapeError, Turn
+from opalink.protocol.ir.load import catalogue
+from opalink.protocol.transport import BenchError, Channel, Closed, Hang, IutUri, Unreachable
+from opalink.protocol.transport.channel import PATIENCE
 
 # ── Taking down ──────────────────────────────────────────────────────────────────────────────────────
+
+PIECE = 1 << 20  # bytes of a turn: a tape has no longer ones
 
 
 class Recorder(Channel):
     """A channel that takes down what crosses another."""
 
-    def __init__(self, channel: Channel, turns: list[Turn]) -> None:
-        self._channel, self._turns = channel, turns
+    def __init__(self, channel: Channel, tape: Tape) -> None:
+        self._channel, self._tape = channel, tape
+        self._more = b""  # received, and not taken yet
 
     def send(self, data: bytes) -> None:
-        self._turns.append(Turn(True, data))
+        self._tape.add(Kind.SENT, data)
         try:
             self._channel.send(data)
-        except (Closed, Hang) as gone:  # played back, the tester finds out when it waits
-            self._turns.append(Turn(False, None if isinstance(gone, Hang) else b""))
+        except (Closed, Hang) as gone:
+            self._tape.say(Kind.STUCK if isinstance(gone, Hang) else Kind.REFUSED, str(gone))
             raise
 
     def receive(self, timeout: float | None) -> bytes | None:
-        data = self._channel.receive(timeout)
-        if data is not None or timeout != 0:
-            self._turns.append(Turn(False, data))
+        data = self._more or self._channel.receive(timeout)
+        if data:
+            data, self._more = data[:PIECE], data[PIECE:]
+            self._tape.add(Kind.RECEIVED, data)
+        elif data is not None:
+            self._tape.add(Kind.CLOSED)
+        elif timeout != 0:
+            self._tape.add(Kind.SILENT)
         return data
 
     def alive(self) -> bool:
@@ -73,114 +68,166 @@ class Recorder(Channel):
         self._channel.close()
 
     def evidence(self) -> str:
-        return self._channel.evidence()
+        left = self._channel.evidence()
+        self._tape.say(Kind.EVIDENCE, left)
+        return left
+
+
+@dataclass(frozen=True)
+class Taped(IutUri):
+    """A URI whose connections are taken down."""
+
+    tape: Tape
+
+    @classmethod
+    def onto(cls, tape: Tape, uri: str) -> Self:
+        """Raises UriError."""
+        parsed = IutUri.parse(uri)
+        return cls(parsed.kind, parsed.rest, tape)
+
+    def open(self, patience: float = PATIENCE) -> Channel:
+        try:
+            channel = IutUri(self.kind, self.rest).open(patience)
+        except BenchError as gone:
+            self.tape.say(Kind.UNREACHABLE, str(gone))
+            raise
+        self.tape.add(Kind.OPENED)
+        return Recorder(channel, self.tape)
 
 
 # ── Playing back ─────────────────────────────────────────────────────────────────────────────────────
 
 
-class Recorded(Channel):
-    """A channel on which a tape answers. `differs` is the first thing that the tester did otherwise, as a sentence;
-    from there on the channel is closed."""
+class NotReproducible(ValueError):  # noqa: N818  an observation about a recording
+    """The tester, run again, does other than the recording says."""
 
-    def __init__(self, turns: Sequence[Turn], name: str) -> None:
-        self._turns, self._name = turns, name
-        self._at = 0
+
+class Player:
+    """A tape that is played to a tester. `differs` is the first thing that the tester did otherwise, as a sentence;
+    from there on nothing answers."""
+
+    def __init__(self, turns: Iterator[Turn]) -> None:
         self.differs = ""
+        self._turns = turns
+        self._connection = self._turn = 0
+        self._next: Turn | None = None
+        self._step()
 
-    def send(self, data: bytes) -> None:
-        turn = self._turn(True, f"sends {len(data)} bytes")
-        if turn.data != data:
-            self._refuse("sends other bytes than are recorded")
-        self._at += 1
-
-    def receive(self, timeout: float | None) -> bytes | None:
-        if timeout == 0 and not self.differs and (self._at == len(self._turns) or self._turns[self._at].sent):
-            return None  # a look, not a wait: there was nothing to be seen
-        turn = self._turn(False, "waits")
-        self._at += 1
-        return turn.data
-
-    def alive(self) -> bool:
-        return not self.differs and self._at < len(self._turns)
-
-    def close(self) -> None:
-        """The tester is done, and so must the tape be."""
-        if not self.differs and self._at < len(self._turns):
-            self.differs = f"{self._where}: the tester ends, and the recording goes on."
-
-    def _turn(self, sent: bool, does: str) -> Turn:
-        if self.differs:
-            raise Closed(self.differs)
-        if self._at == len(self._turns):
-            self._refuse(f"{does}, and the recording has ended")
-        turn = self._turns[self._at]
-        if turn.sent is not sent:
-            self._refuse(f"{does}, which is not what was recorded next")
-        return turn
+    def _step(self) -> None:
+        try:
+            self._next = next(self._turns, None)
+        except TapeError as error:
+            self._next = None
+            self.differs = self.differs or str(error)
 
     @property
-    def _where(self) -> str:
-        return f"{self._name}, turn {self._at + 1}"
+    def kind(self) -> Kind | None:
+        """What comes next; None at the end."""
+        return None if self._next is None else self._next.kind
 
-    def _refuse(self, what: str) -> None:
-        self.differs = f"{self._where}: the tester {what}."
+    @property
+    def done(self) -> bool:
+        """Whether this connection has nothing more to say."""
+        return self.kind in (None, Kind.OPENED, Kind.UNREACHABLE)
+
+    def take(self, does: str, *kinds: Kind) -> Turn:
+        """The next turn, which is one of these if the tester does what it did."""
+        turn = self._next
+        if self.differs or turn is None or turn.kind not in kinds:
+            self.refuse(f"{does}, and the recording has ended" if self.done else f"{does}, which was not recorded next")
+        if turn.kind in (Kind.OPENED, Kind.UNREACHABLE):
+            self._connection, self._turn = self._connection + 1, 0
+        self._turn += 1
+        self._step()
+        return turn
+
+    def refuse(self, what: str) -> NoReturn:
+        self.differs = self.differs or f"connection {self._connection}, turn {self._turn}: the tester {what}."
         raise Closed(self.differs)
 
 
-# ── The runner ───────────────────────────────────────────────────────────────────────────────────────
+class Recorded(Channel):
+    """A channel on which a tape answers."""
+
+    def __init__(self, player: Player) -> None:
+        self._player = player
+        self._closed = False
+
+    def send(self, data: bytes) -> None:
+        player = self._player
+        if player.take(f"sends {len(data)} bytes", Kind.SENT).data != data:
+            player.refuse("sends other bytes than are recorded")
+        if player.kind is Kind.REFUSED:
+            raise Closed(player.take("sends", Kind.REFUSED).text)
+        if player.kind is Kind.STUCK:
+            raise Hang(player.take("sends", Kind.STUCK).text)
+
+    def receive(self, timeout: float | None) -> bytes | None:
+        player = self._player
+        if timeout == 0 and not player.differs and (player.done or player.kind is Kind.SENT):
+            return None  # a look, not a wait: there was nothing to be seen
+        if player.kind is Kind.EVIDENCE and not player.differs:
+            return None  # however much had come, the tester's patience was at its end
+        turn = player.take("waits", Kind.RECEIVED, Kind.CLOSED, Kind.SILENT)
+        return None if turn.kind is Kind.SILENT else turn.data
+
+    def alive(self) -> bool:
+        return not self._player.differs and not self._player.done
+
+    def close(self) -> None:
+        """The tester is done, and so must the tape be."""
+        player = self._player
+        if not self._closed and not player.differs and not player.done:
+            player.differs = "The tester ends, and the recording goes on."
+        self._closed = True
+
+    def evidence(self) -> str:
+        player = self._player
+        return "" if player.differs else player.take("asks what was left behind", Kind.EVIDENCE).text
 
 
-class Taped(Runner):
-    """A runner whose connections are made by `connect`."""
+@dataclass(frozen=True)
+class Played(IutUri):
+    """The URI of a campaign, whose connections a tape opens."""
 
-    def __init__(self, uri: str, options: Options, catalogue: ir.Catalogue, connect: Callable[[], Channel]) -> None:
-        self._connect = connect
-        super().__init__(uri, options, catalogue)
+    player: Player
 
-    @classmethod
-    def onto(cls, tape: Tape, uri: str, options: Options, catalogue: ir.Catalogue) -> Self:
-        """A runner that leaves all that crosses the bench on a tape."""
-
-        def connect() -> Channel:
-            channel = IutUri.parse(uri).open(options.patience)
-            tape.append([])
-            return Recorder(channel, tape[-1])
-
-        return cls(uri, options, catalogue, connect)
-
-    def _bench(self, plane: PlaneChoice) -> Bench:
-        o, channel = self.options, self._connect()
+    def open(self, patience: float = PATIENCE) -> Channel:  # noqa: ARG002  a tape needs none
+        if self.player.differs:  # the runner took it for the implementation's end, and connects anew
+            raise NotReproducible(self.player.differs)
         try:
-            return Bench(channel, clock=o.clock, plane=plane, seed=o.seed or 1, patience=o.patience)
-        except BaseException:
-            channel.close()
-            raise
+            turn = self.player.take("connects", Kind.OPENED, Kind.UNREACHABLE)
+        except Closed as gone:
+            raise NotReproducible(str(gone)) from None
+        if turn.kind is Kind.UNREACHABLE:
+            raise Unreachable(turn.text)
+        return Recorded(self.player)
 
 
-def replayed(tape: Tape, options: Options, catalogue: ir.Catalogue, chosen: Sequence[Purpose]) -> tuple[Result, ...]:
-    """The results of a campaign in virtual time, derived once more from its tape. Raises NotReproducible."""
-    players: list[Recorded] = []
+# ── A campaign again ─────────────────────────────────────────────────────────────────────────────────
 
-    def connect() -> Channel:
-        if players and players[-1].differs:  # the runner took it for the implementation's end, and connects anew
-            raise NotReproducible(players[-1].differs)
-        if len(players) == len(tape):
-            raise NotReproducible(f"The tester opens connection {len(tape) + 1}, and {len(tape)} are recorded.")
-        players.append(Recorded(tape[len(players)], f"connection {len(players) + 1}"))
-        return players[-1]
 
-    virtual = structs.replace(options, clock="virtual")
+def replayed(turns: Iterator[Turn], order: Order, progress: Progress | None = None) -> Campaign:
+    """A campaign in virtual time, derived once more from its tape. Raises NotReproducible, BadExpression, PicsError and
+    WaiverError."""
+    player = Player(turns)
+    known, options = catalogue(), structs.replace(order.options, clock="virtual")
+    if options.pixit:  # nothing is done from outside to a recording
+        options = structs.replace(options, pixit=structs.replace(options.pixit, operations={}))
+    kind, _, rest = order.iut.partition(":")
     try:
-        runner = Taped("recorded", virtual, catalogue, connect)
+        runner = Runner(Played(kind, rest, player), options, known)
         try:
-            campaign = Certification(runner, None).run(chosen, None)
+            declared = None if order.pics is None else pics.read(order.pics, known)
+            waived = () if order.waivers is None else waivers.read(order.waivers)
+            certification = Certification(runner, declared, waived)
+            campaign = certification.run(select(runner.role, options.plan, options.selection), progress)
         finally:
             runner.close()
     except BenchError as gone:
-        raise NotReproducible(str(gone)) from None
-    if differs := next((p.differs for p in players if p.differs), ""):
-        raise NotReproducible(differs)
-    if len(players) < len(tape):
-        raise NotReproducible(f"{len(tape)} connections are recorded, and the tester opens {len(players)}.")
-    return campaign.results
+        raise NotReproducible(player.differs or str(gone)) from None
+    if player.differs:
+        raise NotReproducible(player.differs)
+    if player.kind is not None:
+        raise NotReproducible("The tester is done, and the recording has another connection.")
+    return structs.replace(campaign, pixit=pixit.text(order.options.pixit) if order.options.pixit else "")

@@ -22,7 +22,7 @@ import msgspec
 from msgspec import Struct, field, structs
 
 from opalink.conformance.levels import MEANING, Reach
-from opalink.conformance.results import Actor, Bound, Campaign, Covered, Environment, How, Result, Step, Timed
+from opalink.conformance.results import Actor, Bound, Campaign, Changes, Covered, Environment, How, Result, Step, Timed
 from opalink.conformance.verdicts import EXITS, Conclusion, Verdict
 from opalink.conformance.waivers import signature
 from opalink.protocol import codec, text
@@ -180,6 +180,7 @@ class Report(Struct, frozen=True):
     role: str
     selection: str
     seed: int
+    nonce: str
     clock: str
     plane: str
     spec: str
@@ -189,6 +190,7 @@ class Report(Struct, frozen=True):
     coverage: tuple[Covered, ...]
     pics: str
     environment: Environment
+    changes: Changes | None
 
 
 # ── From a campaign to a report ──────────────────────────────────────────────────────────────────────
@@ -200,6 +202,8 @@ _COVERING: Final = (How.ACTIVE, How.PASSIVE, How.REASONED)
 def replay(campaign: Campaign, result: Result) -> str:
     """The command that runs one test again, for a shell."""
     where = ["--plane", "flit"] if campaign.plane == "flit" else []  # else it is met where it was met here
+    where += ["--pixit", "pixit.toml"] if campaign.pixit else []
+    where += ["--nonce", campaign.nonce] if campaign.nonce else []
     return shlex.join(["opalink", "certify", campaign.iut, "-k", result.id, "--seed", str(campaign.seed), *where])
 
 
@@ -243,6 +247,7 @@ def report(campaign: Campaign) -> Report:
         role=c.role,
         selection=c.selection,
         seed=c.seed,
+        nonce=c.nonce,
         clock=c.clock,
         plane=c.plane,
         spec=c.spec,
@@ -252,6 +257,7 @@ def report(campaign: Campaign) -> Report:
         coverage=c.coverage.requirements,
         pics=c.pics,
         environment=c.environment,
+        changes=c.changes,
     )
 
 

@@ -170,10 +170,23 @@ class Environment(Struct, frozen=True):
         )
 
 
+class Changes(Struct, frozen=True):
+    """What has changed since an earlier campaign, that of `since`: IDs of tests. `worse` are those that passed then,
+    `better` those that pass now, `other` those that passed neither time and end in another way."""
+
+    since: str
+    worse: tuple[str, ...]
+    better: tuple[str, ...]
+    other: tuple[str, ...]
+    added: tuple[str, ...]
+    gone: tuple[str, ...]
+
+
 class Campaign(Struct, frozen=True):
     """A whole run. `pics` is the TOML that decided what applies; `catalogue` the fingerprint of the specification;
     `reason` says why the conclusion is what it is, where no failing test does. `level` is the one to which it was
-    judged, empty where only a selection was run; `asked` the one that was asked for, if one was."""
+    judged, empty where only a selection was run; `asked` the one that was asked for, if one was. `pixit` is the TOML of
+    how it was attached, where there is one; `nonce` is that of the laboratory."""
 
     iut: str
     plan: str
@@ -195,6 +208,9 @@ class Campaign(Struct, frozen=True):
     reason: str = ""
     warnings: tuple[str, ...] = ()
     environment: Environment = Environment()
+    pixit: str = ""
+    nonce: str = ""
+    changes: Changes | None = None
 
     @property
     def summary(self) -> dict[str, int]:

@@ -1,9 +1,9 @@
 """The runner: a tester and an implementation for one campaign, and every purpose once, each from a cold start, in one
 connection for as long as that lives.
 
-Each purpose has its own seed, SHA-256 of the campaign's seed and the purpose's ID, so that adding one purpose shifts no
-other. A connection that dies is opened again (a program is started again); what died takes the blame, and the next
-purpose begins anew.
+Each purpose has its own seed, SHA-256 of the campaign's seed, the purpose's ID and the laboratory's nonce, so that
+adding one purpose shifts no other. A connection that dies is opened again (a program is started again); what died takes
+the blame, and the next purpose begins anew.
 
 In real time a failure may be the host's; what one is worth there, `trials` says.
 
@@ -13,6 +13,7 @@ Plan: options · the runner: one purpose, the whole plan.
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Sequence
+from datetime import date
 from pathlib import Path
 from typing import Final
 
@@ -21,11 +22,13 @@ from msgspec import Struct, structs
 from opalink.conformance import exchanges, planes, probe
 from opalink.conformance.conclusions import Coarse, Fail, Inapplicable, Inconclusive, Unavailable
 from opalink.conformance.flit_bench import FlitBench
+from opalink.conformance.flit_mirror import MirrorBench
 from opalink.conformance.flit_watch import FlitWatch
 from opalink.conformance.ledger import Violation
 from opalink.conformance.levels import REACH_OF, Reach, operations_of, reach_of
 from opalink.conformance.mirror import Mirror
 from opalink.conformance.monitors import Monitor
+from opalink.conformance.pixit import PATIENCE, Pixit, assistants
 from opalink.conformance.planes import Planes
 from opalink.conformance.purposes import Exchange, Plan, Purpose
 from opalink.conformance.results import Actor, Bound, Result, Step
@@ -37,13 +40,12 @@ from opalink.conformance.trials import conclude as conclude_trials
 from opalink.conformance.verdicts import Verdict
 from opalink.protocol.ir import model as ir
 from opalink.protocol.packets import BindRole, ClockMode, Status
-from opalink.protocol.transport import Bench, BenchError, BindingError, Hang, NotOffered
+from opalink.protocol.transport import Bench, BenchError, BindingError, Hang, IutUri, NotOffered
 from opalink.protocol.transport.bench import ClockChoice, PlaneChoice
 from opalink.spec.form import Level, Role
 
 # ── Options ──────────────────────────────────────────────────────────────────────────────────────────
 
-PATIENCE = 5.0  # seconds of real time that an implementation may take over one step
 GIVE_UP = 5  # purposes in a row that crash or hang before the rest is not run
 LOADED: Final = 10  # rounds of a measurement under load
 LATE: Final = 8  # times that a monitor found late, which a result shows
@@ -58,7 +60,8 @@ class Options(Struct, frozen=True):
     """What a campaign is to do. `keep` is whether the steps of tests that passed are kept too. `level` is the one that
     must be reached: by default all of it under the plan `cert`, else as far as the bench reaches. `role` is what the
     implementation must be; without it, it is judged as what it says that it is. `plane` is where it is met: see
-    `planes`."""
+    `planes`. `nonce` is what a laboratory draws (hexadecimal), so that no answer can have been prepared; `day` is the
+    one by which waivers are judged, by default today, UTC."""
 
     plan: Plan = Plan.CI
     profile: str = ""
@@ -72,11 +75,15 @@ class Options(Struct, frozen=True):
     patience: float = PATIENCE
     role: Role | None = None
     waivers: Path | None = None
+    pixit: Pixit | None = None
+    nonce: str = ""
+    day: date | None = None
 
 
-def seed_of(campaign: int, purpose: str) -> int:
+def seed_of(campaign: int, purpose: str, nonce: str = "") -> int:
     """The seed of one purpose."""
-    return int.from_bytes(hashlib.sha256(f"{campaign} {purpose}".encode()).digest()[:8], "little")
+    words = (str(campaign), purpose, nonce)
+    return int.from_bytes(hashlib.sha256(" ".join(filter(None, words)).encode()).digest()[:8], "little")
 
 
 # ── The runner ───────────────────────────────────────────────────────────────────────────────────────
@@ -85,8 +92,9 @@ def seed_of(campaign: int, purpose: str) -> int:
 class Runner:
     """A tester and an implementation, for as long as it takes."""
 
-    def __init__(self, uri: str, options: Options, catalogue: ir.Catalogue) -> None:
-        self.uri, self.options, self.catalogue = uri, options, catalogue
+    def __init__(self, uri: str | IutUri, options: Options, catalogue: ir.Catalogue) -> None:
+        self.uri, self.options, self.catalogue = str(uri), options, catalogue
+        self._where = uri
         self.bench = self._open()
         self.role = Role.PHONE if self.bench.peer.role == BindRole.PHONE else Role.MODULE
         self.monitor = Monitor(catalogue, self.role)
@@ -107,7 +115,10 @@ class Runner:
 
     def _bench(self, plane: PlaneChoice) -> Bench:
         o = self.options
-        return Bench.open(self.uri, clock=o.clock, plane=plane, seed=o.seed or 1, patience=o.patience)
+        helped = assistants(o.pixit) if o.pixit else None
+        return Bench.open(
+            self._where, clock=o.clock, plane=plane, seed=o.seed or 1, patience=o.patience, assistants=helped
+        )
 
     def _open(self) -> Bench:
         o = self.options
@@ -147,9 +158,13 @@ class Runner:
         if purpose is not None:
             plane = planes.plane_of(purpose, plane)
         self.bench.use(plane)
-        self.session.bench = FlitBench(self.bench, FlitWatch(self.monitor)) if plane == "flit" else self.bench
+        layer = MirrorBench if self.role is Role.PHONE else FlitBench
+        self.session.bench = layer(self.bench, FlitWatch(self.monitor)) if plane == "flit" else self.bench
 
     # ── One purpose ──
+
+    def _seed(self, purpose: str) -> int:
+        return seed_of(self.options.seed, purpose, self.options.nonce)
 
     def run(self, purpose: Purpose) -> Result:
         """Execute a purpose; in real time, execute again what fails. Nothing that the implementation does is raised
@@ -185,7 +200,7 @@ class Runner:
 
     def _once(self, purpose: Purpose) -> Result:
         """Execute a purpose once."""
-        seed = seed_of(self.options.seed, purpose.id)
+        seed = self._seed(purpose.id)
         self.died = self.hung = False
         verdict, expected, actual, reason = Verdict.PASS, "", "", ""
         charged: tuple[str, ...] = ()
@@ -201,6 +216,8 @@ class Runner:
             self.monitor.end(s.now)
         except Fail as fail:
             verdict, expected, actual, charged = Verdict.FAIL, fail.expected, fail.actual, fail.charged
+            if seen := self._violations():  # often the very thing that the test stumbled over
+                charged = tuple(dict.fromkeys((*(charged or purpose.requirements), *(v.requirement for v in seen))))
         except Inconclusive as why:
             verdict, reason = Verdict.INCONC, str(why)
         except Inapplicable as why:
@@ -268,12 +285,12 @@ class Runner:
         try:
             bound = probe.bound(self.bench)
             self._meet()
-            self.session.begin(seed_of(self.options.seed, "probe"))
+            self.session.begin(self._seed("probe"))
             if isinstance(self.session, Mirror):
                 self.session.know()
                 return bound, observed
             probe.know(self.session)
-            self.session.begin(seed_of(self.options.seed, "observe"))
+            self.session.begin(self._seed("observe"))
             observed = probe.observe(self.session)
         except (Fail, Inconclusive):
             pass  # the tests will say why
@@ -288,14 +305,17 @@ class Runner:
 
     # ── The whole plan ──
 
-    def campaign(self, purposes: Sequence[Purpose], progress: Progress | None) -> list[Result]:
-        """Every purpose once."""
-        results: list[Result] = []
-        for purpose in purposes:
-            results.append(self.step(purpose))
+    def campaign(
+        self, purposes: Sequence[Purpose], progress: Progress | None, step: Callable[[Purpose], Result] | None = None
+    ) -> list[Result]:
+        """Every purpose once, by somebody else's `step` if there is one; the results are in their order. Under a nonce
+        they are executed in another, which nobody could foresee."""
+        results: dict[str, Result] = {}
+        for purpose in sorted(purposes, key=lambda p: self._seed(p.id)) if self.options.nonce else purposes:
+            results[purpose.id] = result = (step or self.step)(purpose)
             if progress is not None:
-                progress(results[-1], len(results), len(purposes))
-        return results
+                progress(result, len(results), len(purposes))
+        return [results[p.id] for p in purposes]
 
     def step(self, purpose: Purpose) -> Result:
         """The next purpose of a campaign: executed, unless something stands against it or nothing is left to test."""

@@ -111,7 +111,8 @@ def obstacle(
         return Verdict.NA, f"{'There is' if word.startswith('!') else 'It has no'} {_said(word)}."
     if confined(purpose, choice):
         return Verdict.NOTRUN, f"The campaign is confined to the {choice.upper()} plane."
-    missing = list(_missing(operations_of(purpose, features or ()), bench))
+    itself = purpose.id.split("/")[1] == "BEN"  # what others do in its stead shows nothing of the binding
+    missing = list(_missing(operations_of(purpose, features or ()), bench, itself=itself))
     if missing:
         return Verdict.NOTRUN, f"The implementation does not offer the operation {', '.join(missing)}."
     if purpose.virtual and not bench.virtual:
@@ -121,8 +122,8 @@ def obstacle(
     return None
 
 
-def _missing(operations: Iterable[str], bench: Bench) -> Iterable[str]:
-    return (name for name in operations if not bench.offers(OperationTag[name.upper()]))
+def _missing(operations: Iterable[str], bench: Bench, *, itself: bool) -> Iterable[str]:
+    return (name for name in operations if not bench.offers(OperationTag[name.upper()], itself=itself))
 
 
 def _said(word: str) -> str:

@@ -4,11 +4,13 @@ A mutant meets the tests that cite its requirements first, then those of its cha
 the first that fails: an open verdict kills nothing. Every trial leaves a line under the digest of suite, engine and
 catalogue; a second run does only what has none.
 
-Plan: outcomes · mutants · the zoo · legal variation · the run · what it comes to.
+Plan: outcomes · mutants · the zoo · legal variation · the run · what it comes to · the last result.
 """
 
 import hashlib
+import json
 import signal
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
@@ -24,11 +26,13 @@ import opalink
 from opalink.conformance import zoo
 from opalink.conformance.campaign import begin, certify
 from opalink.conformance.mutants import Mutant, mutants
-from opalink.conformance.mutants_equivalence import equivalent
+from opalink.conformance.mutants_equivalence import beyond, equivalent, wrong_rows
 from opalink.conformance.purposes import Plan, Purpose
 from opalink.conformance.runner import Options
 from opalink.conformance.selection import select
 from opalink.conformance.verdicts import Conclusion, Verdict
+from opalink.conformance.walks import FILE as WALKS
+from opalink.conformance.walks import walks
 from opalink.protocol.ir.load import catalogue
 from opalink.protocol.transport import BenchError
 from opalink.spec.form import Level, Profile, Role, Testability
@@ -58,7 +62,7 @@ class Fate(StrEnum):
     KILLED = "killed"
     SURVIVED = "survived"
     EQUIVALENT = "equivalent"  # proved
-    OUTSIDE = "outside"  # no profile's module can show it
+    OUTSIDE = "outside"  # no profile's module can show it, or no bench can see it: `why` says which
     EXPECTED = "expected"  # the zoo: as it should
     SURPRISE = "surprise"
     FAILED = "failed"  # legal variation: what keeps to the rules was failed
@@ -79,10 +83,11 @@ class Outcome(Struct, frozen=True):
 
 
 def digest() -> str:
-    """SHA-256 over the sources of suite and engine, and the catalogue."""
+    """SHA-256 over the sources of suite and engine, the stored walks, and the catalogue."""
     out = hashlib.sha256(catalogue().fingerprint.encode())
     for package in ("conformance", "protocol"):
-        for source in sorted(Path(str(files(opalink.__name__) / package)).rglob("*.py")):
+        root = Path(str(files(opalink.__name__) / package))
+        for source in sorted((*root.rglob("*.py"), *root.glob(WALKS))):
             out.update(source.read_bytes())
     return out.hexdigest()
 
@@ -115,6 +120,8 @@ def _limited() -> Iterator[None]:
 def stages(mutant: Mutant, purposes: Sequence[Purpose]) -> dict[Depth, list[Purpose]]:
     """The tests that a mutant meets, each once."""
     cited, subjects = set(mutant.requirements), set(mutant.subjects)
+    if mutant.machine is not None:
+        subjects.add(mutant.machine.name)
     out: dict[Depth, list[Purpose]] = {d: [] for d in Depth}
     for p in purposes:
         _, area, subject, *_ = p.id.split("/")
@@ -122,7 +129,8 @@ def stages(mutant: Mutant, purposes: Sequence[Purpose]) -> dict[Depth, list[Purp
             out[Depth.CITING].append(p)
         else:
             out[Depth.CHAPTER if area == mutant.area else Depth.CORPUS].append(p)
-    out[Depth.CITING].sort(key=lambda p: not cited & set(p.requirements))
+    walks = f"/{mutant.machine.name}/" if mutant.machine else "/"
+    out[Depth.CITING].sort(key=lambda p: (walks not in p.id, not cited & set(p.requirements)))
     return out
 
 
@@ -147,6 +155,8 @@ def _try_on(profile: Profile, mutant: Mutant, depth: Depth, mark: str) -> Outcom
 
     if equivalent(mutant, profile):
         return outcome(Fate.EQUIVALENT, why=f"The machines of {profile.name} part nowhere.")
+    if why := beyond(mutant, profile):
+        return outcome(Fate.OUTSIDE, why=why)
     with _limited():
         try:
             certification = begin(mutant.uri(profile), Options(plan=Plan.CI))
@@ -180,7 +190,8 @@ def _try_on(profile: Profile, mutant: Mutant, depth: Depth, mark: str) -> Outcom
 def try_member(member: zoo.Member, mark: str = "") -> Outcome:
     """Whether a campaign says of a member of the zoo what it should."""
     try:
-        found = zoo.surprise(member, certify(member.uri, Options(member.plan, selection=member.selection, patience=3)))
+        options = Options(member.plan, selection=member.selection, role=member.role, patience=3)
+        found = zoo.surprise(member, certify(member.uri, options))
     except BenchError as error:
         expected = member.conclusion is Conclusion.TESTER_FAULT and any(c in str(error) for c in member.causes)
         found = "" if expected else str(error)
@@ -215,17 +226,17 @@ Trial = tuple[str, Callable[[], Outcome]]
 Progress = Callable[[Outcome, int, int], None]
 
 
-def trials(parts: Sequence[Part], every: int, seeds: int, depth: Depth, mark: str) -> list[Trial]:
-    """Every nth trial of each part."""
+def trials(parts: Sequence[Part], every: int, seeds: int, depth: Depth, mark: str, start: int = 0) -> list[Trial]:
+    """Every nth trial of each part; `start` makes another sample of it."""
     out: list[Trial] = []
     if Part.MUTANTS in parts:
-        found = list(mutants().values())[::every]
+        found = list(mutants().values())[start::every]
         out += [(m.id, lambda m=m: try_mutant(m, depth, mark)) for m in found]  # type: ignore[misc]
     if Part.ZOO in parts:
-        members = list(zoo.members().values())[::every]
+        members = list(zoo.members().values())[start::every]
         out += [(f"zoo.{m.name}", lambda m=m: try_member(m, mark)) for m in members]  # type: ignore[misc]
     if Part.SEEDS in parts:
-        draws = [(n, u, s) for s in range(1, seeds + 1) for n, u in legal().items()][::every]
+        draws = [(n, u, s) for s in range(1, seeds + 1) for n, u in legal().items()][start::every]
         out += [(f"seed.{n}.{s}", lambda n=n, u=u, s=s: try_legal(n, u, s, mark)) for n, u, s in draws]  # type: ignore[misc]
     return out
 
@@ -279,13 +290,36 @@ def testable() -> list[str]:
     ]
 
 
+class Triage(StrEnum):
+    """What kind of gap a survivor shows."""
+
+    UNREACHED = "no stored walk fires the row that it has wrong"
+    UNTOLD = "walks fire the row, and nothing that they look at tells"
+    PACKET = "no test of the packet type, or of the state, tells"
+    TIMER = "no test measures the timer, or what it is for"
+
+
+def triage(mutant: str) -> Triage:
+    """What kind of gap a surviving mutant shows."""
+    found = mutants()[mutant]
+    operator = found.id.partition(".")[0]
+    if operator == "timer":
+        return Triage.TIMER
+    if found.machine is None or operator == "legal":
+        return Triage.PACKET
+    fired = {row for w in walks() for row in w.rows}
+    wrong = [wrong_rows(found, profile.name) for profile in found.profiles]
+    return Triage.UNTOLD if not any(wrong) or any(rows & fired for rows in wrong) else Triage.UNREACHED
+
+
 def summary(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     """The numbers, as `opalink selfcheck --json` prints them."""
     tried = [o for o in outcomes if o.part is Part.MUTANTS]
     of = {fate: [o for o in outcomes if o.fate is fate] for fate in Fate}
     cites = {m.id: set(m.requirements) for m in mutants().values()} if tried else {}
     seen = {id_ for o in of[Fate.KILLED] for id_ in cites[o.id] & set(o.charged)}
-    seen |= {id_ for o in outcomes if o.part is Part.ZOO for id_ in o.charged}
+    phones = {f"zoo.{name}" for name in zoo.of_role(Role.PHONE)}  # what those break is no module's
+    seen |= {id_ for o in outcomes if o.part is Part.ZOO and o.id not in phones for id_ in o.charged}
     musts = testable()
     areas = {m.id: m.area for m in mutants().values()} if tried else {}
     rates = {
@@ -300,7 +334,10 @@ def summary(outcomes: Sequence[Outcome]) -> dict[str, Any]:
             "outside": len(of[Fate.OUTSIDE]),
             "equivalent": len(of[Fate.EQUIVALENT]),
             "killed": len(of[Fate.KILLED]),
-            "survived": [{"id": o.id, "stage": o.stage, "why": o.why} for o in of[Fate.SURVIVED]],
+            "survived": [
+                {"id": o.id, "stage": o.stage, "why": o.why, "triage": triage(o.id)} for o in of[Fate.SURVIVED]
+            ],
+            "unseen": dict(Counter(o.why for o in of[Fate.OUTSIDE])),
             "areas": rates,
         },
         "must": {
@@ -315,6 +352,32 @@ def summary(outcomes: Sequence[Outcome]) -> dict[str, Any]:
         "surprises": [{"id": o.id, "why": o.why} for o in (*of[Fate.SURPRISE], *of[Fate.FAILED])],
         "false_failures": len(of[Fate.FAILED]),
     }
+
+
+# ── The last result ──────────────────────────────────────────────────────────────────────────────────
+
+RECORD: Final = "selfcheck.json"
+
+
+def record(numbers: dict[str, Any], path: Path | None = None) -> Path:
+    """Keep the numbers of a run beside the suite that they belong to."""
+    path = path or Path(__file__).with_name(RECORD)
+    path.write_text(json.dumps(numbers, indent=1) + "\n")
+    return path
+
+
+def recorded(path: Path | None = None) -> dict[str, Any]:
+    """The numbers that were kept last. Raises FileNotFoundError where there are none."""
+    numbers: dict[str, Any] = json.loads((path or Path(__file__).with_name(RECORD)).read_text())
+    return numbers
+
+
+def stale(numbers: dict[str, Any]) -> str:
+    """What is to be said of numbers that belong to another suite than this; empty if they belong to this one."""
+    now = digest()
+    if numbers["digest"] == now:
+        return ""
+    return f"These numbers are of another suite: its digest was {numbers['digest'][:12]}, and is now {now[:12]}."
 
 
 def good(outcomes: Sequence[Outcome], whole: bool) -> bool:

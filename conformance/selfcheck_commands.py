@@ -23,6 +23,7 @@ from opalink.conformance.verdicts import Exit
     "--part", "parts", type=click.Choice([p.value for p in Part]), multiple=True, help="Only this; repeatable."
 )
 @click.option("--every", type=click.IntRange(1), default=1, show_default=True, help="Try a sample: every nth.")
+@click.option("--start", type=click.IntRange(0), default=0, show_default=True, help="Of a sample: begin so far in.")
 @click.option("--seeds", type=click.IntRange(1), default=200, show_default=True, help="Of legal variation.")
 @click.option(
     "--depth",
@@ -39,27 +40,52 @@ from opalink.conformance.verdicts import Exit
     help="Where the outcomes are kept; a second run goes on there.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the numbers as JSON instead of text.")
-def selfcheck(parts: tuple[str, ...], every: int, seeds: int, depth: str, out: Path, as_json: bool) -> None:
+@click.option("--record", is_flag=True, help="Keep the numbers beside the suite, for `--last`.")
+@click.option("--last", is_flag=True, help="Run nothing: print the numbers that were kept, and whether they are stale.")
+def selfcheck(
+    parts: tuple[str, ...], every: int, start: int, seeds: int, depth: str, out: Path, as_json: bool, record: bool,
+    last: bool,
+) -> None:  # fmt: skip
     """Measure the suite: mutants that it must kill, the zoo, and modules that it must not fail.
 
     The exit code is 1 if fewer than 95 % of the mutants that are not equivalent were killed, if a member of the zoo was
     judged otherwise than it should, or if one that keeps to every rule was failed; of a whole run also if a MUST that
     can be tested has no witness.
     """
+    if last:
+        with sentences():
+            _last(as_json)
+        return
     chosen = [Part(p) for p in parts] or list(Part)
     mark, deep = core.digest(), Depth(depth)
-    trials = core.trials(chosen, every, seeds, deep, mark)
+    trials = core.trials(chosen, every, seeds, deep, mark, start)
     with sentences():
         outcomes = core.run(trials, out / "outcomes.jsonl", mark, deep, _progress)
-    numbers = {"every": every, "depth": deep.value, **core.summary(outcomes)}
+    numbers = {"every": every, "start": start, "depth": deep.value, **core.summary(outcomes)}
     with sentences():
         (out / "summary.json").write_text(json.dumps(numbers, indent=1) + "\n")
+    if record:
+        with sentences():
+            core.record(numbers)
     whole = every == 1 and deep is Depth.CORPUS and set(chosen) == set(Part)
     if as_json:
         click.echo(json.dumps(numbers))
     else:
-        _print(numbers, out)
+        _print(numbers)
+        click.echo(f"The outcomes are in {out / 'outcomes.jsonl'}")
     sys.exit(Exit.CONFORMANT if core.good(outcomes, whole) else Exit.NON_CONFORMANT)
+
+
+def _last(as_json: bool) -> None:
+    numbers = core.recorded()
+    aged = core.stale(numbers)
+    if as_json:
+        click.echo(json.dumps({**numbers, "stale": aged}))
+        return
+    click.echo(f"every {numbers['every']}th from {numbers['start']}, to the depth {numbers['depth']}")
+    _print(numbers)
+    if aged:
+        click.echo(aged)
 
 
 def _progress(found: Outcome, done: int, total: int) -> None:
@@ -73,7 +99,7 @@ def _progress(found: Outcome, done: int, total: int) -> None:
 # ── What is printed ──────────────────────────────────────────────────────────────────────────────────
 
 
-def _print(numbers: dict[str, Any], out: Path) -> None:
+def _print(numbers: dict[str, Any]) -> None:
     m, must, members = numbers["mutants"], numbers["must"], numbers["zoo"]
     survived = len(m["survived"])
     decided = m["killed"] + survived
@@ -89,4 +115,3 @@ def _print(numbers: dict[str, Any], out: Path) -> None:
     click.echo(f"false failures: {numbers['false_failures']}")
     for surprise in numbers["surprises"]:
         click.echo(f"  {surprise['id']}: {surprise['why']}")
-    click.echo(f"The outcomes are in {out / 'outcomes.jsonl'}")

@@ -39,10 +39,12 @@ from opalink.protocol.packets import (
     PwrSinkCapsResponse,
     SensorMode,
     StateGet,
+    StateGetResponse,
     TimeState,
     TimeStatus,
 )
 from opalink.protocol.transport import Arrival, Bench
+from opalink.protocol.transport.journal import lane_changes
 from opalink.spec.form import MS, SECOND
 
 # ── What is known of an implementation ───────────────────────────────────────────────────────────────
@@ -130,7 +132,6 @@ class Session(Line):
         self.txn = self.random.randrange(1, 0x10000)
         self.monitor.begin()
         self.bench.seed = seed & _MASK or 1
-        self.bench.journal.clear()
         self.bench.bind()
         self.note(Actor.BENCH, "binds: a cold start with the contacts open")
 
@@ -166,7 +167,18 @@ class Session(Line):
         fields = getattr(value, "__struct_fields__", ())
         given = ", ".join(f"{n} {getattr(value, n)!r}" for n in fields if n != "extensions")
         self.note(Actor.BENCH, f"{operation.name.lower()} {given}".strip())
-        return self.bench.control(operation, value)
+        if lane_changes(operation, value)[0]:
+            self.monitor.severed()
+        if operation not in self.bench.assistants:
+            return self.bench.control(operation, value)
+        begun = time.monotonic_ns()
+        result = self.bench.control(operation, value)
+        self.bench.run(self.bench.now)
+        self.settle()  # what came meanwhile is of before, as far as anybody knows
+        taken = time.monotonic_ns() - begun
+        self.monitor.slack = max(self.monitor.slack, taken)
+        self._until += taken / SECOND
+        return result
 
     # ── Asking ──
 
@@ -198,32 +210,34 @@ class Session(Line):
 
     # ── Hearing ──
 
-    def _next(self, deadline: int) -> Heard | None:
-        """The next packet up to a time."""
+    def _next(self, deadline: int) -> bool:
+        """Have the next packet up to a time in the inbox, and whatever had to be heard with it; whether one came."""
         if time.monotonic() > self._until:
             raise Inconclusive(f"The test took longer than {self.budget:g} s of real time.")
         arrival = self.bench.expect(any_packet, deadline)
-        return None if arrival is None else self.hear(arrival)
+        if arrival is not None:
+            self.keep(arrival)
+        return arrival is not None
 
     def take(self, match: Match | type, within: int = 0) -> Heard | None:
         """The first packet that matches, from what has come or comes within a time. In real time it is awaited longer:
         whoever has a time to judge does so by when it came."""
         wanted = _of(match) if isinstance(match, type) else match
-        for i, heard in enumerate(self.inbox):
-            if wanted(heard):
-                return self.inbox.pop(i)
         deadline = self.now + (within if self.exact or not within else within + WHILE)
-        while (found := self._next(deadline)) is not None:
-            if wanted(found):
-                return found
-            self.inbox.append(found)
-        return None
+        at = 0
+        while True:
+            for i in range(at, len(self.inbox)):
+                if wanted(self.inbox[i]):
+                    return self.inbox.pop(i)
+            at = len(self.inbox)
+            if not self._next(deadline):
+                return None
 
     def let(self, duration: int) -> None:
         """Let time pass."""
         deadline = self.now + duration
-        while (heard := self._next(deadline)) is not None:
-            self.inbox.append(heard)
+        while self._next(deadline):
+            pass
 
     def heard(self, match: Match | type) -> list[Heard]:
         """Everything that has come, was not taken, and matches."""
@@ -246,17 +260,17 @@ class Session(Line):
         deadline, end = asked.time + patience + slack, asked.time + PATIENCE
         if asked.pending:
             deadline = asked.pending + refresh + slack
-        for i, early in enumerate(self.inbox):  # it may have come before that of an earlier request
-            if early.asked is asked and early.time >= asked.time:
-                return self.inbox.pop(i)
-        while (heard := self._next(min(deadline, end))) is not None:
-            packet = heard.packet
-            if packet is not None and packet.rsp and packet.txn == asked.txn:
-                return heard
-            if isinstance(heard.body, Pending) and heard.body.txn == asked.txn:
-                deadline = heard.time + refresh + slack
-            self.inbox.append(heard)
-        return None
+        at = 0  # it may have come before that of an earlier request
+        while True:
+            for i in range(at, len(self.inbox)):
+                heard, packet = self.inbox[i], self.inbox[i].packet
+                if packet is not None and packet.rsp and packet.txn == asked.txn and heard.time >= asked.time:
+                    return self.inbox.pop(i)
+                if isinstance(heard.body, Pending) and heard.body.txn == asked.txn and heard.time >= asked.time:
+                    deadline = max(deadline, heard.time + refresh + slack)
+            at = len(self.inbox)
+            if not self._next(min(deadline, end)):
+                return None
 
     # ── Probing ──
 
@@ -268,6 +282,8 @@ class Session(Line):
         if heard is None or heard.error is not None or heard.status != Status.OK:
             actual = "no answer" if heard is None else f"status {_name(heard.status)}"
             raise Fail("STATE_GET answered: the implementation goes on working", actual, ("R-WIRE-021",))
+        if not isinstance(heard.body, StateGetResponse):
+            raise Fail("an answer of the request's type", "another type", ("R-WIRE-010",))
         return {m.machine: (m.state, m.entered) for m in heard.body.machines}
 
     def state(self, machine: MachineId) -> str:

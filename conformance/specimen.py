@@ -16,13 +16,14 @@ from opalink.protocol import codec
 from opalink.protocol.codec import DecodeError, Packet, PacketType, Status, Tlv
 from opalink.protocol.engine.endpoint import Departure
 from opalink.protocol.engine.module import Module
+from opalink.protocol.engine.module.identity import Identity
 from opalink.protocol.flit import End
 from opalink.protocol.ir.load import catalogue
 from opalink.protocol.ir.probes import UNKNOWN_TAG
 from opalink.protocol.ir.write import default, write
 from opalink.protocol.packets import Lane, Outcome, Plane, Refusal, ResetKind
 from opalink.protocol.transport import Channel
-from opalink.spec.form import Form, Role
+from opalink.spec.form import Form, Profile, Role
 
 # ── Packets by hand ──────────────────────────────────────────────────────────────────────────────────
 
@@ -95,6 +96,12 @@ def refuse(data: bytes, status: Status) -> bytes:
     return codec.encode(structs.replace(codec.decode(data), status=status, body=Refusal()))
 
 
+def rewritten(d: Departure, packet: Packet, **changes: object) -> Departure:
+    """A departure whose packet says something else."""
+    body = structs.replace(packet.body, **changes)
+    return structs.replace(d, data=codec.encode(structs.replace(packet, body=body)))
+
+
 # ── The specimen, and its kinds ─────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -102,15 +109,16 @@ class Specimen:
     """The reference module. What it hears passes `hears`, what it says passes `says`.
 
     `causes` are requirements, or keys of requirements, all of which must be found violated; or words of the reason that
-    the campaign gives. `plan` and `selection` are what it takes to find them."""
+    the campaign gives. `plan` and `selection` are what it takes to find them, `profile` the module that it is."""
 
     causes: ClassVar[tuple[str, ...]] = ()
     conclusion: ClassVar[Conclusion] = Conclusion.NON_CONFORMANT
     plan: ClassVar[Plan] = Plan.QUICK
     selection: ClassVar[str] = ""
+    profile: ClassVar[str | Profile] = "four-thirds"
 
     def __init__(self) -> None:
-        self.inner = Module()
+        self.inner = Module(self.profile)
         self.role: Role = self.inner.role
         self.name = f"zoo: {type(self).__name__}"
         self.operations = self.inner.operations
@@ -209,6 +217,25 @@ class Retimed(Specimen):
     def _arm(self, key: object, delay: int, then: Callable[[], None]) -> None:
         name = key[-1] if isinstance(key, tuple) else ""
         self._start(key, self.retime(name, delay) if name in catalogue().timer else delay, then)
+
+
+class Claiming(Specimen):
+    """Says of itself something else than it is: it has no `hidden` feature and has each `claimed` one."""
+
+    plan = Plan.CI
+    claimed: ClassVar[frozenset[str]] = frozenset()
+    hidden: ClassVar[frozenset[str]] = frozenset()
+
+    def __init__(self) -> None:
+        super().__init__()
+        profile = catalogue().profile[self.inner.identity.profile]
+        features = self.inner.features - self.hidden | self.claimed
+        self.inner.identity = Identity(catalogue(), _lenient(profile, features), features)
+
+
+def _lenient(profile: Profile, features: frozenset[str]) -> Profile:
+    """A profile that lets a module have just these features."""
+    return structs.replace(profile, requires=(), allows=tuple(features))
 
 
 # ── A habit of a channel ──────────────────────────────────────────────────────────────────────────────

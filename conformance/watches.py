@@ -37,6 +37,9 @@ class Watch:
     def answered(self, txn: int) -> None:
         """The tester answers a request of the implementation's."""
 
+    def severed(self) -> None:
+        """A lane carries nothing any more: what was to come may have been lost with it."""
+
     def end(self, now: int) -> None:
         """The test is over."""
 
@@ -152,7 +155,7 @@ class Power(Watch):
     }
 
     def begin(self) -> None:
-        self._generation: int | None = None
+        self._generations: list[tuple[int, int]] = []  # of the offers, each with when they were made
         self._offers: tuple[Any, ...] = ()
         self._open: int | None = None
         self._limit: int | None = None  # mA of the contract that holds
@@ -165,7 +168,8 @@ class Power(Watch):
     def told(self, body: Any, time: int) -> None:
         match body:
             case p.PwrSourceCaps() as caps:
-                self._generation, self._offers = caps.generation, caps.offers
+                self._generations.append((time, caps.generation))
+                self._offers = caps.offers
             case p.PwrReady() as ready:
                 self._limit, self._resumed = ready.limit, False
             case p.TrustPolicy() as policy:
@@ -188,12 +192,20 @@ class Power(Watch):
     def request(self, heard: Heard) -> None:
         m, body = self.monitor, heard.body
         m.judge("R-PWR-020", self._open is None, "no open PWR_REQUEST", f"{self._open} is open")
-        if self._generation is not None:
-            m.judge("R-PWR-019", body.generation == self._generation, f"{self._generation}", f"{body.generation}")
+        if last := self._last_offered(heard.time - m.slack):
+            named = body.generation in last
+            m.judge("R-PWR-019", named, " or ".join(map(str, last)), f"{body.generation}")
         self._open = heard.packet.txn if heard.packet else None
         if self._cap is not None and body.object < len(self._offers):
             power = self._offers[body.object].max * body.operating // 1000
             m.judge("R-SEC-006", power <= self._cap, f"at most {self._cap} mW", f"{power} mW")
+
+    def _last_offered(self, since: int) -> list[int]:
+        """The generations that may be the last one received: of the last offers before a time, and of those that may
+        have crossed what came then."""
+        older = [g for g in self._generations if g[0] < since]
+        self._generations = older[-1:] + self._generations[len(older) :]
+        return [generation for _, generation in self._generations]
 
     def _flow(self, heard: Heard) -> None:
         """Between two reports, energy tells whether more has flowed throughout than class P2 allows: it is at least
@@ -210,7 +222,7 @@ class Power(Watch):
     def status(self, heard: Heard) -> None:
         m, body = self.monitor, heard.body
         self._flow(heard)
-        if peak := m.offer.get("peak"):
+        if peak := m.peak:
             m.judge("R-DSC-015", body.power <= peak, f"at most {peak} mW", f"{body.power} mW")
         if heard.time <= max(self._testing, self._granted):
             return
@@ -303,6 +315,9 @@ class Realtime(Watch):
         m.judge("R-TIM-018", body.dt <= GYRO_PERIOD, f"at most {GYRO_PERIOD} ns", f"{body.dt} ns")
         self._imu = body.t0 + (len(body.samples) - 1) * body.dt
 
+    def severed(self) -> None:
+        self._ois = None
+
     def ois(self, heard: Heard) -> None:
         body = heard.body
         if self._ois is not None and self.monitor.offer.get("streaming"):
@@ -325,6 +340,9 @@ class Lens(Watch):
     def begin(self) -> None:
         self._absolute: dict[int, int] = {}
         self._moving: int | None = None
+
+    def severed(self) -> None:
+        self._moving = None
 
     def focus(self, heard: Heard) -> None:
         m, body = self.monitor, heard.body

@@ -45,7 +45,7 @@ class Frame:
         self.stamp = 0  # of the last block
         self.trailer: Any = None
         self.ended = 0  # stamp of its trailer
-        self.holed = False  # whether the link was lost meanwhile, and blocks with it
+        self.holed = False  # whether blocks are not known: lost with the link, or come before their leader
 
     @property
     def whole(self) -> bool:
@@ -74,6 +74,7 @@ class Frames(Watch):
     def begin(self) -> None:
         self._now: dict[int, Frame] = {}  # by stream: the frame that blocks belong to
         self._low: dict[tuple[int, int], Frame] = {}  # by stream and low 32 bits
+        self._early: dict[int, int] = {}  # by stream: the frame of the last block that came before its leader
         self._numbers: dict[int, int] = {}
         self._waiting: list[Frame] = []  # whose trailer has come, and not all of their blocks
         self._rate: int | None = None  # bytes a second
@@ -104,6 +105,7 @@ class Frames(Watch):
         m, body = self.monitor, heard.body
         stored = bool(body.kind & p.FrameFlags.STORED)
         frame = Frame(body, stored)
+        frame.holed = self._early.get(body.stream) == body.frame & 0xFFFF_FFFF
         self._now[body.stream] = frame
         self._low[body.stream, body.frame & 0xFFFF_FFFF] = frame
         if not stored:
@@ -118,22 +120,24 @@ class Frames(Watch):
     def block(self, heard: Heard) -> None:
         m, body = self.monitor, heard.body
         stream = heard.packet.vc - _STREAM0 if heard.packet else 0
-        frame = self._low.get((stream, body.frame_lo))
+        frame = self._low.get((stream, body.frame_lo)) or self._of_another(body.frame_lo)
         m.judge("R-FRM-001", frame is not None, "a leader first", f"a block of frame {body.frame_lo}")
         if frame is None:
+            self._early[stream] = body.frame_lo
             return
         leader, size = frame.leader, len(body.data)
         m.judge("R-FRM-009", leader.stream == stream, f"channel STREAM{leader.stream}", f"STREAM{stream}")
         m.judge("R-FRM-007", body.block < leader.blocks, f"below {leader.blocks}", f"{body.block}")
         last = bool(body.flags & BlockFlags.LAST)
         resent = bool(body.flags & BlockFlags.RESENT)
-        m.judge("R-FRM-006", last or size == leader.block_bytes, f"{leader.block_bytes} bytes", f"{size}")
+        final = last if leader.codec else body.block == leader.blocks - 1
+        m.judge("R-FRM-006", final or size == leader.block_bytes, f"{leader.block_bytes} bytes", f"{size}")
         if not leader.codec:
-            m.judge("R-FRM-013", last == (body.block == leader.blocks - 1), "LAST on the last block", f"{body.block}")
+            m.judge("R-FRM-013", last == final, "LAST on the last block", f"{body.block}")
         asked = body.block in frame.wanted
         again = asked and body.block <= frame.last
         m.judge("R-FRM-014", asked if resent else not again, "RESENT on repairs and no others", f"block {body.block}")
-        if resent:
+        if resent or again:
             return
         stamp = heard.packet.t_ns if heard.packet else 0
         before = frame.trailer is None or stamp <= frame.ended
@@ -146,9 +150,13 @@ class Frames(Watch):
         frame.blocks[body.block] = body.data
         self._pace(heard.time, stamp, size)
         for other in self._waiting[:]:
-            if other.leader.stream == stream and (other.whole or other.leader.frame < leader.frame):
+            if other.leader.stream == leader.stream and (other.whole or other.leader.frame < leader.frame):
                 self._waiting.remove(other)
                 self._sum_up(other)
+
+    def _of_another(self, low: int) -> Frame | None:
+        """A frame under way on another stream than the one on whose channel a block of it came."""
+        return next((f for (_, n), f in self._low.items() if n == low and not f.whole), None)
 
     def _pace(self, time: int, stamp: int, size: int) -> None:
         """Blocks that were held up on their way come faster than they were sent: their stamps tell."""

@@ -36,11 +36,12 @@ from opalink.conformance.specimen import (
     success,
     txn_of,
 )  # fmt: skip
+from opalink.protocol import codec
 from opalink.protocol.codec import Status
 from opalink.protocol.engine.endpoint import Departure
 from opalink.protocol.ir.load import catalogue
 from opalink.protocol.ir.probes import UNKNOWN_TAG
-from opalink.protocol.packets import Lane, PacketType, ResetKind
+from opalink.protocol.packets import KeepaliveResponse, Lane, PacketType, ResetKind
 from opalink.spec.form import MS
 
 # ── Mouths ───────────────────────────────────────────────────────────────────────────────────────────
@@ -172,6 +173,19 @@ class OtherType(Altered):
     def alter(self, data: bytes) -> bytes:
         wrong = is_response(data) and data[TYPE] == PacketType.COUNTERS_GET
         return put(data, TYPE, bytes([PacketType.STATE_GET])) if wrong else data
+
+
+class OtherAnswer(Altered):
+    """Answers STATE_GET as if it had been asked whether it lives."""
+
+    causes = ("R-WIRE-010",)
+    selection = "MOD/WIRE/ORDER"
+
+    def alter(self, data: bytes) -> bytes:
+        if not is_response(data) or data[TYPE] != PacketType.STATE_GET:
+            return data
+        answer = codec.decode(data)
+        return codec.encode(structs.replace(answer, type=PacketType.KEEPALIVE, body=KeepaliveResponse()))
 
 
 class OtherChannel(Altered):
@@ -386,7 +400,7 @@ class DeafToStrangers(Specimen):
 
 ALL: Final[tuple[type[Specimen], ...]] = (
     Mute, Echo, AlwaysOk, AlwaysNo, Unwilling, Gibberish, BigEndian, Late, LongWinded, Abrupt, Damaged,
-    OtherTransaction, OtherType, OtherChannel, ReservedSet, StatusInEvents, NumberedEvents, Unspecific, Outlandish,
-    AnswersEvents, AnswersResponses, IgnoresCrc, CountsNothing, AnyVersion, ActsTwice,
+    OtherTransaction, OtherType, OtherAnswer, OtherChannel, ReservedSet, StatusInEvents, NumberedEvents, Unspecific,
+    Outlandish, AnswersEvents, AnswersResponses, IgnoresCrc, CountsNothing, AnyVersion, ActsTwice,
     AnyChannel, AnyPosition, MindsReserved, MindsTlvs, Fussy, DeafToStrangers, *witnesses_chapters.ALL,
 )  # fmt: skip

@@ -254,7 +254,7 @@ class Headless(Altered):
         return None if stored else data
 
 
-class Hasty(Specimen):
+class Premature(Specimen):
     """Sends the trailer of a frame before its last block."""
 
     causes = ("R-FRM-002",)
@@ -351,6 +351,6 @@ class SlowReader(Specimen):
 
 ALL: Final[tuple[type[Specimen], ...]] = (
     Usurper, Misplacing, Fragmenting, TakesFragments, AnyLane, Impressed, Evasive, Promising, Replayer, SameSession,
-    SaysNothingOfStills, Forgetful, YoungestFirst, Headless, Hasty, Shuffling, ReleasesWhatItCan, Dozing,
+    SaysNothingOfStills, Forgetful, YoungestFirst, Headless, Premature, Shuffling, ReleasesWhatItCan, Dozing,
     Unhurried, SlowReader,
 )  # fmt: skip

@@ -10,9 +10,9 @@ from typing import Final
 
 from msgspec import structs
 
-from opalink.conformance.specimen import TYPE, Specimen, decoded, is_request, is_response, txn_of
-from opalink.protocol import codec
-from opalink.protocol.codec import Packet, Tlv
+from opalink.conformance import witnesses_journeys_late
+from opalink.conformance.specimen import TYPE, Specimen, decoded, is_request, is_response, rewritten, txn_of
+from opalink.protocol.codec import Tlv
 from opalink.protocol.engine.endpoint import Departure
 from opalink.protocol.packets import (
     ControlEvent,
@@ -27,6 +27,7 @@ from opalink.protocol.packets import (
     PacketType,
     PwrBudgetResponse,
     PwrFault,
+    ResetKind,
     StackReport,
     StateGetResponse,
 )
@@ -35,16 +36,20 @@ from opalink.spec.form import MS
 _FRAME = (PacketType.FRAME_LEADER, PacketType.FRAME_BLOCK, PacketType.FRAME_TRAILER)
 
 
-def _rewritten(d: Departure, packet: Packet, **changes: object) -> Departure:
-    """A departure whose packet says something else."""
-    body = structs.replace(packet.body, **changes)
-    return structs.replace(d, data=codec.encode(structs.replace(packet, body=body)))
+class _Forgetful(Specimen):
+    """A cold start forgets what has happened to it, as the loss of all power does."""
+
+    def reset(self, kind: ResetKind, seed: int, now: int) -> None:
+        if kind is ResetKind.COLD:
+            for name in {n for n in vars(self) if n.startswith("_")}:
+                delattr(self, name)  # what the class says holds again
+        super().reset(kind, seed, now)
 
 
 # ── Taken off ────────────────────────────────────────────────────────────────────────────────────────
 
 
-class _Haunted(Specimen):
+class _Haunted(_Forgetful):
     """Sends the leader of a frame that its removal interrupted once more in the session after."""
 
     causes = ("R-CAP-013",)
@@ -86,7 +91,7 @@ class HauntedByVideo(_Haunted):
     selection = "MOD/CAP/REMOVAL/BV-video"
 
 
-class Optimistic(Specimen):
+class Optimistic(_Forgetful):
     """Goes on pulling an update where loss of power had cut it off."""
 
     causes = ("R-SEC-012",)
@@ -105,7 +110,7 @@ class Optimistic(Specimen):
             return (d,)
         if self._goes_on:
             self._goes_on = False
-            return (_rewritten(d, packet, offset=self._reached),)
+            return (rewritten(d, packet, offset=self._reached),)
         self._reached = packet.body.offset
         return (d,)
 
@@ -113,7 +118,7 @@ class Optimistic(Specimen):
 # ── Knocked and starved ──────────────────────────────────────────────────────────────────────────────
 
 
-class Disheartened(Specimen):
+class Disheartened(_Forgetful):
     """Sends no frame any more once its link was lost for the fourth time."""
 
     causes = ("R-FRM-003",)
@@ -128,7 +133,7 @@ class Disheartened(Specimen):
         return () if self._knocks >= 4 and d.data[TYPE] in _FRAME else (d,)
 
 
-class Stunned(Specimen):
+class Stunned(_Forgetful):
     """Never answers a FOCUS_MOVE that was under way when its voltage fell."""
 
     causes = ("R-WIRE-023",)
@@ -141,7 +146,7 @@ class Stunned(Specimen):
         return () if self._fell and is_response(d.data) and d.data[TYPE] == PacketType.FOCUS_MOVE else (d,)
 
 
-class Thirsty(Specimen):
+class Thirsty(_Forgetful):
     """Means to draw as much as ever from the third budget on that it is given."""
 
     causes = ("R-PWR-002",)
@@ -153,13 +158,13 @@ class Thirsty(Specimen):
         if packet is None or not isinstance(packet.body, PwrBudgetResponse):
             return (d,)
         self._budgets += 1
-        return (_rewritten(d, packet, power=0xFFFF) if self._budgets >= 3 else d,)
+        return (rewritten(d, packet, power=0xFFFF) if self._budgets >= 3 else d,)
 
 
 # ── At odds ──────────────────────────────────────────────────────────────────────────────────────────
 
 
-class Absorbed(Specimen):
+class Absorbed(_Forgetful):
     """Does not notice its ring while it carries out a FOCUS_MOVE."""
 
     causes = ("R-LEN-021",)
@@ -175,7 +180,7 @@ class Absorbed(Specimen):
         return () if self._moves > 4 and packet is not None and isinstance(packet.body, ControlEvent) else (d,)
 
 
-class Reserved(Specimen):
+class Reserved(_Forgetful):
     """Says nothing of a change of its stack to whoever is in the middle of reading its descriptor."""
 
     causes = ("R-MGT-017",)
@@ -197,7 +202,7 @@ class Reserved(Specimen):
         return () if report and self._reading else (d,)
 
 
-class Attached(Specimen):
+class Attached(_Forgetful):
     """Keeps a FOCUS_MOVE open that was under way when RESET came."""
 
     causes = ("R-ATT-009",)
@@ -216,11 +221,12 @@ class Attached(Specimen):
         packet = decoded(d.data)
         if not self._kept or packet is None or not isinstance(packet.body, StateGetResponse):
             return (d,)
-        return (_rewritten(d, packet, open=(*packet.body.open, OpenTransaction(self._kept))),)
+        return (rewritten(d, packet, open=(*packet.body.open, OpenTransaction(self._kept))),)
 
 
 # ── All ──────────────────────────────────────────────────────────────────────────────────────────────
 
 ALL: Final[tuple[type[Specimen], ...]] = (
     HauntedByStill, HauntedByVideo, Optimistic, Disheartened, Stunned, Thirsty, Absorbed, Reserved, Attached,
+    *witnesses_journeys_late.ALL,
 )  # fmt: skip

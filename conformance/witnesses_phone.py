@@ -7,6 +7,7 @@ Plan: a phone with other parts · what breaks one requirement · an image to off
 
 from typing import ClassVar, Final
 
+from opalink.conformance.purposes import Plan
 from opalink.conformance.specimen import CRC, PAYLOAD, STATUS, TYPE, is_request, is_response, put, refuse, txn_of
 from opalink.conformance.verdicts import Conclusion
 from opalink.protocol.codec import PacketType, Status, decode_layout
@@ -31,10 +32,12 @@ def with_parts(*parts: type[PhonePart]) -> tuple[type[PhonePart], ...]:
 
 
 class PhoneSpecimen(Phone):
-    """The reference phone. `causes` are what must be found violated, `selection` is what it takes to find it."""
+    """The reference phone. `causes` are what must be found violated, `plan` and `selection` what it takes to find
+    it."""
 
     causes: ClassVar[tuple[str, ...]] = ()
     conclusion: ClassVar[Conclusion] = Conclusion.NON_CONFORMANT
+    plan: ClassVar[Plan] = Plan.QUICK
     selection: ClassVar[str] = ""
 
     def __init__(self) -> None:
@@ -154,6 +157,14 @@ class PullsNothing(_Careless):
     size = range(6, 7)
 
 
+class PullsTooMuch(_Careless):
+    """Answers a FW_PULL for more bytes than a packet holds with another status."""
+
+    causes = ("R-SEC-123",)
+    selection = "PHN/SEC/FW_PULL/BI-too_much"
+    size = range(6, 7)
+
+
 class PullsNever(_Careless):
     """Answers a FW_PULL that is right with a status that its type does not declare."""
 
@@ -168,5 +179,6 @@ class PullsNever(_Careless):
 # ── All ──────────────────────────────────────────────────────────────────────────────────────────────
 
 ALL: Final[tuple[type[PhoneSpecimen], ...]] = (
-    LastRecordCounts, AnyContacts, ReleasesAnything, Updating, PullsShort, PullsOnwards, PullsNothing, PullsNever,
+    LastRecordCounts, AnyContacts, ReleasesAnything, Updating, PullsShort, PullsOnwards, PullsNothing,
+    PullsTooMuch, PullsNever,
 )  # fmt: skip

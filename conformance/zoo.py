@@ -24,28 +24,41 @@ from opalink.conformance import (
     flit_senders,
     flit_specimens,
     flit_variations,
+    reciter,
     sideband_specimens,
     variations,
     witnesses,
+    witnesses_bench,
+    witnesses_bench_time,
+    witnesses_descriptor,
+    witnesses_frame,
     witnesses_journeys,
+    witnesses_lens,
+    witnesses_link,
+    witnesses_management,
+    witnesses_motion,
+    witnesses_phone,
+    witnesses_phone_link,
+    witnesses_power,
+    witnesses_repair,
     witnesses_session,
     witnesses_timers,
 )
 from opalink.conformance.purposes import Plan
 from opalink.conformance.results import Campaign
-from opalink.conformance.specimen import STATUS, TYPE, Altered, Habit, Specimen, is_response, of_later
+from opalink.conformance.specimen import STATUS, TYPE, Altered, Claiming, Habit, Specimen, is_response, of_later
 from opalink.conformance.verdicts import Conclusion, Verdict
+from opalink.conformance.witnesses_phone import PhoneSpecimen
 from opalink.protocol.codec import Status
 from opalink.protocol.engine.endpoint import Departure
 from opalink.protocol.engine.module import Module
-from opalink.protocol.engine.module.identity import Identity
 from opalink.protocol.ir.load import catalogue
 from opalink.protocol.packets import PacketType, RecordKind, ResetKind
 from opalink.protocol.transport import Channel
 from opalink.protocol.transport.channel import StandardStreams
 from opalink.protocol.transport.framing import RecordReader
 from opalink.protocol.transport.host import serve
-from opalink.spec.form import MS, Profile
+from opalink.spec.form import MS, Role
 
 # ── Whole bodies ─────────────────────────────────────────────────────────────────────────────────────
 
@@ -87,25 +100,6 @@ class Faint(Breaking):
 
     def end(self) -> None:
         self.inner.reset(ResetKind.COLD, 1, self.now)
-
-
-class Claiming(Specimen):
-    """Says of itself something else than it is: it has no `hidden` feature and has each `claimed` one."""
-
-    plan = Plan.CI
-    claimed: ClassVar[frozenset[str]] = frozenset()
-    hidden: ClassVar[frozenset[str]] = frozenset()
-
-    def __init__(self) -> None:
-        super().__init__()
-        profile = catalogue().profile[self.inner.identity.profile]
-        features = self.inner.features - self.hidden | self.claimed
-        self.inner.identity = Identity(catalogue(), _lenient(profile, features), features)
-
-
-def _lenient(profile: Profile, features: frozenset[str]) -> Profile:
-    """A profile that lets a module have just these features."""
-    return structs.replace(profile, requires=(), allows=tuple(features))
 
 
 class OverClaimer(Claiming):
@@ -267,11 +261,12 @@ class Restless(Specimen):
 
 
 class Member(Struct, frozen=True):
-    """A specimen, where it is, and what a campaign must say of it."""
+    """A specimen, what it is and where, and what a campaign must say of it."""
 
     name: str
     doc: str
     uri: str
+    role: Role
     conclusion: Conclusion
     causes: tuple[str, ...]
     plan: Plan
@@ -281,17 +276,21 @@ class Member(Struct, frozen=True):
 _HERE: Final = "opalink.conformance.zoo"
 _OWN_PROCESS: Final = (CrashOnError, Hang)
 
-_ELSEWHERE: Final[tuple[type[Specimen | Habit], ...]] = (
+Kind = Specimen | Habit | PhoneSpecimen | witnesses_bench.OfRecords
+_ELSEWHERE: Final[tuple[type[Kind], ...]] = (
     *witnesses.ALL, *variations.ALL, *flit_specimens.ALL, *flit_senders.ALL, *flit_receivers.ALL, *flit_variations.ALL,
-    *sideband_specimens.ALL, *witnesses_session.ALL, *witnesses_timers.ALL, *witnesses_journeys.ALL,
+    *sideband_specimens.ALL, *witnesses_session.ALL, *witnesses_timers.ALL, *witnesses_journeys.ALL, reciter.Reciter,
+    *witnesses_phone.ALL, *witnesses_phone_link.ALL, *witnesses_bench.ALL, *witnesses_descriptor.ALL,
+    *witnesses_frame.ALL, *witnesses_repair.ALL, *witnesses_lens.ALL, *witnesses_motion.ALL,
+    *witnesses_bench_time.ALL, *witnesses_link.ALL, *witnesses_management.ALL, *witnesses_power.ALL,
 )  # fmt: skip
-SPECIMENS: Final[tuple[type[Specimen | Habit], ...]] = (
+SPECIMENS: Final[tuple[type[Kind], ...]] = (
     Breaking, CrashOnError, Hang, Faint, OverClaimer, UnderClaimer, Unbindable, AlwaysClose, Noise, ByteByByte,
     Coalescing, SlowToClose, Plain, Leisurely, JustInTime, FromTomorrow, Restless, *_ELSEWHERE,
 )  # fmt: skip
 
 
-def __getattr__(name: str) -> type[Specimen | Habit]:
+def __getattr__(name: str) -> type[Kind]:
     """The witnesses and the variations answer to this module's name too."""
     found = next((kind for kind in _ELSEWHERE if kind.__name__ == name), None)
     if found is None:
@@ -301,13 +300,21 @@ def __getattr__(name: str) -> type[Specimen | Habit]:
 
 def members() -> dict[str, Member]:
     """The whole zoo, by name."""
-    out = {}
+    out: dict[str, Member] = {}
     for kind in SPECIMENS:
         name = kind.__name__
+        if name in out:
+            raise ValueError(f"Two members of the zoo are called {name}: one would hide the other.")
         own = issubclass(kind, Habit) or kind in _OWN_PROCESS
         uri = f"stdio:{shlex.quote(sys.executable)} -m {_HERE} {name}" if own else f"py:{_HERE}:{name}"
-        out[name] = Member(name, kind.__doc__ or "", uri, kind.conclusion, kind.causes, kind.plan, kind.selection)
+        role = Role.PHONE if issubclass(kind, PhoneSpecimen) else Role.MODULE
+        out[name] = Member(name, kind.__doc__ or "", uri, role, kind.conclusion, kind.causes, kind.plan, kind.selection)
     return out
+
+
+def of_role(role: Role) -> dict[str, Member]:
+    """Those that are of a role, by name."""
+    return {name: member for name, member in members().items() if member.role is role}
 
 
 def surprise(member: Member, campaign: Campaign) -> str:
@@ -332,6 +339,8 @@ def main(name: str) -> None:
     streams = StandardStreams()
     if issubclass(kind, Habit):
         serve(Module, kind(streams))
+    elif issubclass(kind, witnesses_bench.OfRecords):
+        sys.exit(f"{name} is a channel of its own: py:{_HERE}:{name} is how it is met.")
     else:
         serve(kind, streams)
 

@@ -3,16 +3,18 @@
 Requirements are objects of sphinx-needs, so that `{need}` points at them from everywhere and `needs.json` hands them to
 other tools. Test purposes are far more and stand in plain tables: an ID is an anchor of its page.
 
-Plan: purposes · requirements · tests.
+Plan: purposes · requirements · tests · what users suffered.
 """
 
 from collections import Counter, defaultdict
 from html import escape
 
+from opalink.conformance import witnesses_journeys
 from opalink.conformance.coverage import REASONS
 from opalink.conformance.explain import CLASSES, JUDGED
 from opalink.conformance.purposes import ROLES, Purpose
 from opalink.conformance.selection import purposes
+from opalink.conformance.sufferings import grouped
 from opalink.protocol.generate.docs.machines import toctree
 from opalink.protocol.generate.docs.words import heading, linked, page, plain, ref, said, table
 from opalink.protocol.ir import model as ir
@@ -173,8 +175,33 @@ def _test_index(pages: dict[str, list[Purpose]]) -> list[str]:
         *heading(1, "Tests", "tests"), lead, "",
         *table(("Class", "What it shows"), classes),
         *table(("Page", "Tests", "By hand", "Subjects"), rows, "opal-list"),
-        *toctree(pages),
+        *toctree([_SUFFERINGS, *pages]),
     ]  # fmt: skip
+
+
+# ── What users suffered ──────────────────────────────────────────────────────────────────────────────
+
+_SUFFERINGS = "sufferings"
+
+
+def _suffered(catalogue: ir.Catalogue) -> list[str]:
+    """The groups of scenarios, each with the module that it fails and no generated test does."""
+    shown = {kind.selection: kind for kind in witnesses_journeys.ALL}
+    out = [*heading(1, "What users suffered", "tests-sufferings")]
+    lead = (
+        "These scenarios are written by hand, and grouped by what the ancestors of OPAL failed their users in. Beside "
+        "each stands a module with one mistake that the scenario shows, and that no test derived from the catalogue "
+        "shows on any profile: `python -m opalink.conformance.handmade` measures that."
+    )
+    out += [lead, ""]
+    for group, some in grouped().items():
+        rows = [
+            (f"`{p.id}`", linked(catalogue, plain(p.sentence)), f"`{kind.__name__}`: {plain(kind.__doc__ or '')}")
+            for p in some
+            if (kind := shown.get(p.id))
+        ]
+        out += [*heading(2, group.doc.rstrip(".")), *table(("Test", "Purpose", "Fails"), rows, "opal-tests")]
+    return out
 
 
 def files(catalogue: ir.Catalogue) -> dict[str, bytes]:
@@ -189,6 +216,7 @@ def files(catalogue: ir.Catalogue) -> dict[str, bytes]:
     out = {
         "requirements/index": _overview(catalogue, areas, proof),
         "tests/index": _test_index(dict(sorted(pages.items()))),
+        f"tests/{_SUFFERINGS}": _suffered(catalogue),
     }
     out |= {f"requirements/{a}": _area(catalogue, a, proof) for a in areas}
     out |= {f"tests/{name}": _tests(catalogue, name, some) for name, some in pages.items()}

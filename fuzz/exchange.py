@@ -1,7 +1,7 @@
 """The exchange of one case: what is sent, what must become of it, and where it leaves the machines.
 
-Each message is judged by what must become of it (`oracles`), the whole by the suite's monitor; after each message
-STATE_GET tells where the machines are: the proof of life, and what guides the search.
+Each message is judged by what must become of it (`conformance.oracles`), the whole by the suite's monitor; after each
+message STATE_GET tells where the machines are: the proof of life, and what guides the search.
 
 Plan: what is known beforehand · the exchange: findings, messages, judging, looking · words for what was seen.
 """
@@ -9,10 +9,10 @@ Plan: what is known beforehand · the exchange: findings, messages, judging, loo
 from typing import Any, Final
 
 from opalink.conformance.ledger import Asked, Heard
+from opalink.conformance.oracles import BELIEVED, FLEETING, OF_ANSWERS, Expected, Oracles, moves_itself
 from opalink.conformance.results import Actor
 from opalink.conformance.session import Session
 from opalink.fuzz.findings import Finding, Point
-from opalink.fuzz.oracles import FLEETING, Expected, Oracles, moves_itself
 from opalink.protocol import codec
 from opalink.protocol import packets as p
 from opalink.protocol.errors import DecodeError
@@ -23,16 +23,6 @@ from opalink.spec.form import MS, SECOND, Level, Role
 _LONGEST_OFF: Final = 70 * SECOND  # the longest that a packet can have the power away, and the start after it
 _LOOKS: Final = 3  # at where the machines are, before it is left open
 _RESTLESS: Final = "TIME"  # moves on by itself
-# What the monitor says of an answer before anybody asks whether it is the right one.
-_OF_ANSWERS: Final = frozenset({"R-WIRE-009", "R-WIRE-010", "R-WIRE-019", "R-WIRE-022", "R-WIRE-024"})
-# What watches believe a tester that keeps to the specification, and a fuzzer does not.
-_BELIEVED: Final = frozenset(
-    {
-        *(PacketType.PWR_SOURCE_CAPS, PacketType.PWR_READY, PacketType.PWR_RESET, PacketType.TRUST_POLICY),
-        *(PacketType.PWR_REQUEST, PacketType.PWR_RESERVE, PacketType.PIN_TEST, PacketType.HELLO, PacketType.FW_BEGIN),
-        *(PacketType.TIME_SYNC, PacketType.FW_PULL, PacketType.PWR_ROLE_SWAP),
-    }
-)
 # What may have an implementation forget the exchanges so far, by its type.
 _FORGETTING: Final = frozenset(
     {PacketType.HELLO, PacketType.RESET, PacketType.EJECT, PacketType.FW_CONTROL, PacketType.LINK_PM}
@@ -222,7 +212,7 @@ class Exchange:
         if packet is None or not packet.rsp or heard.asked is None:
             return
         violations = self._session.monitor.violations[self._charged :]
-        if any(v.requirement in _OF_ANSWERS for v in violations):
+        if any(v.requirement in OF_ANSWERS for v in violations):
             return  # the monitor says better what is wrong with it
         name = getattr(packet.status, "name", str(packet.status))
         if stored is not None:
@@ -315,7 +305,7 @@ class Exchange:
 
 def _in_doubt(expected: Expected, data: bytes) -> bool:
     """Whether nobody can say what an implementation makes of a packet."""
-    return len(data) > 1 and (data[1] in _BELIEVED or expected.what in ("open", "dark", "repeated"))
+    return len(data) > 1 and (data[1] in BELIEVED or expected.what in ("open", "dark", "repeated"))
 
 
 def _reply(heard: Heard) -> str:

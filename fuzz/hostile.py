@@ -241,7 +241,6 @@ def _drive(bench: Bench, judge: Callable[[Bench], None] | None) -> None:
     if judge:
         judge(bench)
     bench.arrivals.clear()
-    bench.journal.clear()
 
 
 # ── The command ──────────────────────────────────────────────────────────────────────────────────────

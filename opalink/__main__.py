@@ -30,9 +30,29 @@ COMMANDS = {
         "opalink.conformance.inspect_commands:explain",
         "Say what the requirement or the test NAME is, what shows it, and where it stands in the document.",
     ),
+    "keygen": (
+        "opalink.conformance.seal_commands:keygen",
+        "Make an Ed25519 key to sign bundles with: OUT for you alone, and OUT.pub for everybody.",
+    ),
+    "sign": (
+        "opalink.conformance.seal_commands:sign",
+        "Seal the BUNDLE that certify left, whatever its verdict is.",
+    ),
+    "verify": (
+        "opalink.conformance.seal_commands:verify",
+        "Say whether the BUNDLE is whole, is what was signed, and is what its tape gives.",
+    ),
     "judge": (
         "opalink.conformance.judge_commands:judge",
         "Say what is wrong with the session in the recording FILE, or - for standard input.",
+    ),
+    "explore": (
+        "opalink.conformance.explore_commands:explore",
+        "Explore the module IUT beyond the locked corpus: its machines, one by one, along examples drawn at random.",
+    ),
+    "replay": (
+        "opalink.conformance.explore_commands:replay",
+        "Perform the tester's side of the counterexample FILE again, on IUT.",
     ),
     "selfcheck": (
         "opalink.conformance.selfcheck_commands:selfcheck",

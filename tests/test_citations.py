@@ -30,10 +30,11 @@ def test_in_a_wrong_state_a_request_cites_bad_state_and_an_event_that_nothing_an
     assert len(cited[Form.EVENT]) > 100
     assert {form: {*found} for form, found in cited.items()} == {
         Form.REQUEST: {("R-WIRE-027",)},
-        Form.EVENT: {("R-WIRE-003",)},
+        Form.EVENT: {("R-WIRE-003", "R-LNK-014")},
     }
     assert "BAD_STATE" in catalogue().requirement["R-WIRE-027"].text
     assert "MUST NOT answer an event" in catalogue().requirement["R-WIRE-003"].text
+    assert "BAD_STATE" in catalogue().requirement["R-LNK-014"].text
 
 
 def test_every_timed_test_cites_a_requirement_that_names_its_timer() -> None:

@@ -117,6 +117,12 @@ def test_a_crash_is_a_failure_and_the_campaign_goes_on() -> None:
     assert made.verdict is Conclusion.NON_CONFORMANT
 
 
+def test_an_answer_of_another_type_is_no_error_of_the_tester() -> None:
+    """Whatever it asks for: it asks where the machines are most of all."""
+    found = certify(members()["OtherAnswer"].uri, Options(selection="MOD/WIRE/ORDER")).results
+    assert {r.verdict for r in found} == {Verdict.FAIL}
+
+
 def test_what_never_comes_back_stops_the_campaign() -> None:
     Mortal.left = 6
     made = certify(uri(Mortal), Options(selection="MOD/WIRE"))
@@ -154,7 +160,7 @@ def test_nothing_selected_is_not_a_pass() -> None:
 
 
 def test_an_operation_that_is_not_offered_is_said_to_be_missing() -> None:
-    made = certify(uri(Handless), Options(selection="MOD/LEN/RING"))
+    made = certify(uri(Handless), Options(selection="MOD/LEN/RING/BV-every_turn"))
     (result,) = made.results
     assert result.verdict is Verdict.NOTRUN
     assert "ring" in result.reason

@@ -209,8 +209,8 @@ def test_conditions(needs: tuple[str, ...], features: tuple[str, ...], word: str
 
 
 def test_each_plan_contains_the_one_before() -> None:
-    quick, ci, cert = ({p.id for p in select(Role.MODULE, plan)} for plan in Plan)
-    assert quick < ci <= cert
+    quick, ci, bench, cert = ({p.id for p in select(Role.MODULE, plan)} for plan in Plan)
+    assert quick < ci <= bench <= cert
     assert included(Plan.QUICK, Plan.CERT)
     assert not included(Plan.CI, Plan.QUICK)
 

@@ -139,21 +139,22 @@ def test_more_than_three_thousand_generated_cases_are_run_by_default() -> None:
 
 
 def test_every_requirement_of_the_flit_layer_has_an_implementation_in_the_zoo_that_breaks_it() -> None:
-    broken = {cause for member in zoo.members().values() for cause in member.causes}
+    broken = {cause for member in zoo.of_role(Role.MODULE).values() for cause in member.causes}
     ours = {r.id for r in catalogue().requirements if r.id.startswith("R-FLT-") and r.role is not Role.PHONE}
     assert ours - broken == set()
 
 
-# A FLIT under a wrong number, parity or CRC is missing from the books, and what follows from that is charged too.
-FOLLOWED = ("RepeatsNumbers", "WrongParity", "WrongFlitCrc")
-BREAKING = [m for m in zoo.members().values() if "MOD/FLT" in m.selection and m.causes and m.name not in FOLLOWED]
+# A FLIT under a wrong number, parity or CRC, or taken although it has one, is wrong in the books, and what follows from
+# that is charged too.
+FOLLOWED = ("RepeatsNumbers", "WrongParity", "WrongFlitCrc", "TrustsCrc", "MendsFields", "TakesAnyEpoch")
+BREAKING = [m for m in zoo.members().values() if "MOD/FLT" in m.selection and m.causes]
 
 
 @pytest.mark.parametrize("member", BREAKING, ids=lambda member: member.name)
 def test_what_breaks_one_rule_of_the_flit_layer_is_charged_with_no_other(member: zoo.Member) -> None:
     results = certify(member.uri, Options(plan=member.plan, selection=member.selection)).results
     charged = {id_ for r in results if r.verdict is Verdict.FAIL for id_ in r.charged or r.requirements}
-    assert charged == set(member.causes)
+    assert charged > set(member.causes) if member.name in FOLLOWED else charged == set(member.causes)
 
 
 def test_every_requirement_of_the_flit_layer_is_cited_or_watched() -> None:

@@ -6,7 +6,8 @@ test_conformance_campaign and test_conformance_commands; always-close, mute, ech
 test_zoo; every way in which a waiver is stale, in test_waivers; the lock of requirement IDs, in test_lock; wrong
 failures under load, in test_conformance_trials.
 
-Plan: what closes passes nothing · no way out of a failure · IDs for ever · the eight rows · before the first test.
+Plan: what closes passes nothing · no way out of a failure · IDs for ever · the eight rows · failures that are known ·
+before the first test.
 """
 
 from pathlib import Path
@@ -25,6 +26,7 @@ from opalink.conformance.results import Result
 from opalink.conformance.runner import Options
 from opalink.conformance.selection import purposes
 from opalink.conformance.verdicts import Conclusion, Verdict
+from opalink.conformance.waivers import signature
 from opalink.conformance.zoo import members
 from opalink.protocol.engine.module import Module
 from opalink.protocol.ir.load import catalogue
@@ -150,6 +152,24 @@ def test_declared_advertised_and_observed_agree_or_no_test_is_run(
     assert made.reason == says
     assert made.verdict is (Conclusion.PICS_CONTRADICTED if says else Conclusion.CONFORMANT)
     assert bool(made.results) is not bool(says)
+
+
+# ── Failures that are known ──────────────────────────────────────────────────────────────────────────
+
+
+def test_a_failure_shows_itself_a_hundred_times_in_the_same_way() -> None:
+    """Else what is waived passes now and then, and a list of known failures cannot be strict."""
+    (purpose,) = (p for p in ALL if p.id == "MOD/WIRE/TXN/TI-response")
+    one = begin(members()["Late"].uri, Options(clock="virtual"))
+    seen = set()
+    try:
+        for seed in range(100):
+            one.runner.options = structs.replace(one.runner.options, seed=seed)
+            result = one.runner.step(purpose)
+            seen.add((result.verdict, signature(result)))
+    finally:
+        one.runner.close()
+    assert seen == {(Verdict.FAIL, signature(result))}
 
 
 # ── Before the first test ────────────────────────────────────────────────────────────────────────────

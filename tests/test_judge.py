@@ -1,6 +1,6 @@
 """What is said of a recorded session: of one that is right, whole or in pieces, and of one in which something is wrong.
 
-Plan: recordings · right ones · pieces of right ones · planted faults · live and offline · hostile files · the command.
+Plan: right ones · pieces of right ones · planted faults · live and offline · hostile files · the command.
 """
 
 import io
@@ -31,64 +31,20 @@ from opalink.conformance.verdicts import Verdict
 from opalink.protocol import codec
 from opalink.protocol.capture.pcapng import (
     LINKTYPE_FLIT,
-    LINKTYPE_PACKET,
     Captured,
     CaptureError,
     Interface,
     Writer,
     read,
 )
-from opalink.protocol.engine.meeting import Meeting
-from opalink.protocol.engine.module import Module
-from opalink.protocol.engine.phone import Phone
 from opalink.protocol.flit.layout import NOWHERE
 from opalink.protocol.ir.load import catalogue
 from opalink.protocol.packets import FlitKind, FrameTrailer, Lane, PacketType, SeatStatus
-from opalink.spec.form import SECOND, Role
+from opalink.spec.form import Role
 from opalink.spec.limits import FLIT_PAYLOAD
 from tests.differential.tshark import MISSING, TSHARK, dissector
 from tests.differential.tshark import said as said_by_tshark
-
-# ── Recordings ───────────────────────────────────────────────────────────────────────────────────────
-
-Row = tuple[int, Role, Lane, bytes]
-PLACES = [(lane, role) for lane in Lane for role in (Role.PHONE, Role.MODULE)]
-BOTH = (Role.PHONE, Role.MODULE)
-
-
-@cache
-def session(profile: str = "four-thirds") -> tuple[Row, ...]:
-    """What our phone and our module say, from the contacts' closing to their opening."""
-    rows: list[Row] = []
-    phone, module = Phone(), Module(profile)
-    meeting = Meeting(phone, module)
-    meeting.taps.append(lambda *row: rows.append(row))
-    meeting.put_on()
-    meeting.run_until(lambda: phone.reader.complete, 10 * SECOND)
-    if phone.module_has("SENSOR"):
-        phone.user.open(min(phone.reader.modes, key=lambda m: m.width).mode)
-        phone.user.still()
-        meeting.run_until(lambda: bool(phone.frames.stills), 20 * SECOND)
-        phone.user.close()
-    phone.user.eject()
-    meeting.run(meeting.now + SECOND)
-    meeting.take_off()
-    return tuple(rows)
-
-
-def recorded(rows: Sequence[Row], *, lost: int = 0) -> io.BytesIO:
-    """A recording of them; `lost` packets are said to be missing before the first."""
-    stream = io.BytesIO()
-    writer = Writer(stream, [Interface.of(x.name.lower(), role, LINKTYPE_PACKET) for x, role in PLACES])
-    for i, (time, role, lane, data) in enumerate(rows):
-        writer.write(PLACES.index((lane, role)), time, data, lost=0 if i else lost)
-    stream.seek(0)
-    return stream
-
-
-def judged(rows: Sequence[Row], *, complete: bool = False, lost: int = 0) -> Judgement:
-    return judge(recorded(rows, lost=lost), catalogue(), BOTH, complete=complete)
-
+from tests.judged import BOTH, Row, judged, recorded, session
 
 # ── Right ones ───────────────────────────────────────────────────────────────────────────────────────
 

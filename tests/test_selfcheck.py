@@ -1,6 +1,7 @@
 """The suite measured: mutants are data, equivalence is proved, and what a run leaves can be gone on with.
 
-Plan: the registry · what a mutant does · equivalence · trials · what it comes to · the command.
+Plan: the registry · what a mutant does · equivalence · trials · what it comes to · beyond any bench · the last result ·
+the command.
 """
 
 import json
@@ -15,8 +16,9 @@ from msgspec import structs
 
 from opalink.__main__ import cli
 from opalink.conformance import selfcheck, zoo
+from opalink.conformance.matrix import UNREACHED
 from opalink.conformance.mutants import Mutant, mutants
-from opalink.conformance.mutants_equivalence import difference, equivalent
+from opalink.conformance.mutants_equivalence import BEYOND, beyond, difference, equivalent
 from opalink.conformance.mutants_packets import hear, say
 from opalink.conformance.purposes import Plan
 from opalink.conformance.selection import select
@@ -130,6 +132,7 @@ KILLED = (
     "check.dropped.STATE_GET.request.extensions.tlvs",
     "check.refused.COUNTERS_GET.request",
     "check.misnamed.PWR_BUDGET.request.cause.member",
+    "legal.drop.DETACHING.HELLO",
 )
 
 
@@ -218,6 +221,68 @@ def test_a_second_run_tries_only_what_has_no_line(tmp_path: Path) -> None:
     assert tried == ["a", "b", "b", "b"]
     selfcheck.run(both, path, "another suite", Depth.CITING, lambda *_: None)
     assert tried == ["a", "b", "b", "b", "a", "b"]
+
+
+# ── Beyond any bench ─────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_mistake_in_a_state_that_no_bench_brings_about_is_outside_and_says_why() -> None:
+    found = selfcheck.try_mutant(MUTANTS["row.drop.FIRMWARE.APPLY.FW_CONTROL_request"], Depth.CITING)
+    assert found.fate is Fate.OUTSIDE, found
+    assert found.why == UNREACHED["FIRMWARE.APPLY"]
+
+
+def test_a_mistake_in_a_state_that_is_reached_too_is_not_outside() -> None:
+    aside = [m for m in MUTANTS.values() if m.machine is not None and beyond(m, USUAL)]
+    assert aside
+    for m in aside:
+        assert any(p.rpartition(".")[2] in m.id for p in BEYOND), m.id
+    assert not any(equivalent(m, USUAL) for m in aside)
+    reached = [m for i, m in MUTANTS.items() if i.startswith("row.drop.FIRMWARE.DOWNLOAD.")]
+    assert reached
+    assert not any(beyond(m, USUAL) for m in reached)
+
+
+def test_a_survivor_is_sorted_by_what_the_suite_lacks() -> None:
+    assert selfcheck.triage("timer.double.tLosToLaserOff") is selfcheck.Triage.TIMER
+    assert selfcheck.triage("legal.drop.HELLO.PENDING") is selfcheck.Triage.PACKET
+    assert selfcheck.triage("row.drop.FIRMWARE.APPLY.FW_CONTROL_request") is selfcheck.Triage.UNREACHED
+    walked = next(i for i, m in MUTANTS.items() if i.startswith("row.drop.POWER.BOOT.PWR_BUDGET"))
+    assert selfcheck.triage(walked) is selfcheck.Triage.UNTOLD
+
+
+# ── The last result ──────────────────────────────────────────────────────────────────────────────────
+
+
+def test_numbers_of_another_suite_are_said_to_be_stale(tmp_path: Path) -> None:
+    path = selfcheck.record({"digest": selfcheck.digest(), "x": 1}, tmp_path / "kept.json")
+    assert selfcheck.stale(selfcheck.recorded(path)) == ""
+    old = {**selfcheck.recorded(path), "digest": "0" * 64}
+    assert "another suite" in selfcheck.stale(old)
+    assert "000000000000" in selfcheck.stale(old)
+
+
+def test_the_digest_covers_the_stored_walks(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = selfcheck.digest()
+    monkeypatch.setattr(selfcheck, "WALKS", "no such file")
+    assert selfcheck.digest() != before
+
+
+def test_the_last_numbers_are_printed_with_what_is_to_be_said_of_their_age(monkeypatch: pytest.MonkeyPatch) -> None:
+    numbers = {"every": 20, "start": 0, "depth": "citing", **selfcheck.summary(outcomes(19, 1))}
+    monkeypatch.setattr(selfcheck, "recorded", lambda: numbers)
+    printed = CliRunner().invoke(cli, ["selfcheck", "--last"])
+    assert printed.exit_code == 0
+    assert "19 killed, 1 survived (95.0 %)" in printed.stdout
+    assert "another suite" in printed.stdout  # their digest is "d"
+
+
+def test_what_is_checked_in_has_its_sample_and_its_digest() -> None:
+    numbers = selfcheck.recorded()
+    assert numbers["digest"]
+    assert numbers["every"] >= 1
+    assert numbers["mutants"]["total"] >= 50
+    assert all(found["triage"] for found in numbers["mutants"]["survived"])
 
 
 # ── The command ──────────────────────────────────────────────────────────────────────────────────────

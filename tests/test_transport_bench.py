@@ -88,7 +88,7 @@ def opened(carrier: Connect) -> Iterator[Opener]:
 @pytest.fixture
 def puppet() -> Iterator[Bench]:
     """A bench on a puppet in this process."""
-    with Bench(LocalChannel(Puppet)) as bench:
+    with Bench(LocalChannel(Puppet), journaled=True) as bench:
         bench.control(OperationTag.ATTACH, AttachOperation())
         yield bench
 
@@ -215,7 +215,7 @@ def test_what_is_sent_later_meets_what_was_planned(puppet: Bench) -> None:
 
 def test_same_seed_same_records(opened: Opener) -> None:
     journals = []
-    bench = opened(clock="virtual", seed=9)
+    bench = opened(clock="virtual", seed=9, journaled=True)
     for _ in range(2):
         bench.journal.clear()
         bench.bind()

@@ -37,6 +37,7 @@ def test_every_member_is_an_endpoint_where_its_uri_says(name: str) -> None:
     module, attribute = MEMBERS[name].uri.removeprefix("py:").split(":")
     made: Endpoint = getattr(importlib.import_module(module), attribute)()
     assert made.name == f"zoo: {name}"
+    assert made.role is MEMBERS[name].role
     assert IutUri.parse(MEMBERS[name].uri).kind == "py"
 
 
@@ -46,7 +47,7 @@ def test_every_member_is_an_endpoint_where_its_uri_says(name: str) -> None:
 @pytest.mark.parametrize("name", MEMBERS)
 def test_the_suite_says_of_it_what_it_should(name: str) -> None:
     member = MEMBERS[name]
-    options = Options(plan=member.plan, selection=member.selection, patience=3)
+    options = Options(plan=member.plan, selection=member.selection, role=member.role, patience=3)
     if member.conclusion is Conclusion.TESTER_FAULT:  # there is nothing that could be judged
         with pytest.raises(BenchError) as fault:
             certify(member.uri, options)
@@ -58,8 +59,9 @@ def test_the_suite_says_of_it_what_it_should(name: str) -> None:
 # ── Nothing passes that does nothing ─────────────────────────────────────────────────────────────────
 
 
-# What they do right: the binding is served by the bench's own side, and who refuses in time answers in time.
-_RIGHT = ("MOD/BEN/", "MOD/ATT/BEACON/", "MOD/ATT/HELLO/TI-answer")
+# What they do right: the binding is served by the bench's own side, BEACON comes unasked, and who refuses in time
+# answers in time.
+_RIGHT = ("MOD/BEN/", "MOD/ATT/BEACON/", "MOD/ATT/DETACH/BV-often", "MOD/ATT/HELLO/TI-answer")
 
 
 @pytest.mark.parametrize("name", ["Mute", "Echo", "AlwaysNo"])

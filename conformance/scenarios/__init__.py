@@ -13,8 +13,11 @@ from collections.abc import Callable
 from functools import cache
 from importlib import import_module
 
+from msgspec import structs
+
 from opalink.conformance.purposes import PLANES, ROLES, Plan, Purpose, sentence
 from opalink.conformance.session import Session
+from opalink.protocol.ir.load import catalogue
 from opalink.spec.form import Role
 
 Scenario = Callable[[Session], None]
@@ -23,9 +26,12 @@ Scenario = Callable[[Session], None]
 
 _CHAPTERS = """
     wire header bench attach session link descriptor properties management power heat capture queue frame lens controls
-    realtime security machines statuses flow journeys flit flit_order flit_credit flit_link phone phone_refusals
+    realtime security machines statuses flow journeys journeys_knock journeys_light journeys_supply
+    journeys_heat journeys_use journeys_lens flit flit_order flit_credit flit_link walks phone phone_refusals phone_link
+    phone_shared
 """.split()
 _REGISTRY: dict[str, tuple[Purpose, Scenario]] = {}
+_SUFFERINGS: dict[str, str] = {}
 
 
 def scenario(
@@ -41,8 +47,10 @@ def scenario(
     premise: str = "",
     planes: tuple[str, ...] = PLANES,
     role: Role = Role.MODULE,
+    suffering: str = "",
 ) -> Callable[[Scenario], Scenario]:
-    """Enter a scenario under its name without the role. `needs` are words, all of which must hold."""
+    """Enter a scenario under its name without the role. `needs` are words, all of which must hold; `suffering` is the
+    group of `sufferings` that it belongs to."""
     prefix = ROLES[role]
 
     def enter(function: Scenario) -> Scenario:
@@ -61,9 +69,22 @@ def scenario(
         if purpose.id in _REGISTRY:
             raise ValueError(f"{purpose.id} is entered twice")
         _REGISTRY[purpose.id] = purpose, function
+        if suffering:
+            _SUFFERINGS[purpose.id] = suffering
         return function
 
     return enter
+
+
+def share(name: str, role: Role) -> None:
+    """Enter a module's scenario for implementations of another role as well, with those of its requirements that bind
+    them. Its function must need nothing of a module but the preamble to READY."""
+    purpose, function = _REGISTRY[f"{ROLES[Role.MODULE]}/{name}"]
+    known = catalogue().requirement
+    own = tuple(r for r in purpose.requirements if known[r].role in (Role.BOTH, role))
+    said = purpose.sentence.replace("module", role.value)
+    shared = structs.replace(purpose, id=f"{ROLES[role]}/{name}", requirements=own, sentence=said)
+    _REGISTRY[shared.id] = shared, function
 
 
 @cache
@@ -79,3 +100,8 @@ def scenario_of(purpose: Purpose) -> Scenario:
     """The function behind a purpose."""
     scenarios(Role.MODULE)
     return _REGISTRY[purpose.id][1]
+
+
+def suffering_of(purpose: Purpose) -> str:
+    """The group of `sufferings` that a scenario belongs to; empty if it stands in none."""
+    return _SUFFERINGS.get(purpose.id, "")

@@ -183,11 +183,11 @@ def each_hello_is_a_new_session(s: Session) -> None:
     light(s)
     answers = [greet(s) for _ in range(5)]
     sessions = {a.session for a in answers}
-    s.expect(len(sessions) == 5, "five session numbers", f"{sorted(sessions)}")
+    s.expect(len(sessions) == 5, "five session numbers", f"{sorted(sessions)}", "R-MGT-005")
     nonces = {a.module_nonce for a in answers}
-    s.expect(len(nonces) == 5, "five nonces", f"{len(nonces)}")
+    s.expect(len(nonces) == 5, "five nonces", f"{len(nonces)}", "R-MGT-006")
     features = {a.features for a in answers}
-    s.expect(len(features) == 1, "the same features", f"{features}")
+    s.expect(len(features) == 1, "the same features", f"{features}", "R-MGT-007")
 
 
 @scenario(

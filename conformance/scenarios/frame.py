@@ -16,6 +16,7 @@ from opalink.spec.form import MS, SECOND
 
 _REPORTED = 100 * MS  # R-CAP-016
 _DARK = 1500 * MS  # well below tHoldover
+_MOST = 1 << 16  # stills that are listed, however many there are said to be
 
 # ── Repair ───────────────────────────────────────────────────────────────────────────────────────────
 
@@ -45,7 +46,9 @@ def blocks_are_sent_again(s: Session) -> None:
     again = {
         h.body.block: h
         for h in s.heard(p.FrameBlock)
-        if h.body.frame_lo == leader.frame & 0xFFFF_FFFF and h.body.flags & BlockFlags.RESENT
+        if h.body.frame_lo == leader.frame & 0xFFFF_FFFF
+        and h.time >= begun
+        and (h.body.flags & BlockFlags.RESENT or h.body.block in (0, 2))  # unmarked ones the monitor judges
     }
     s.expect(set(again) == {0, 2}, "blocks 0 and 2", f"{sorted(again)}", "R-FRM-016")
     for number, found in again.items():
@@ -65,7 +68,8 @@ def every_range_is_answered(s: Session) -> None:
     ranges = [(2 * i, 1) for i in range(32) if 2 * i < leader.blocks]
     heard = _nak(s, leader.frame, *ranges)
     s.expect_status(heard, Status.OK)
-    s.expect(len(heard.body.answers) == len(ranges), f"{len(ranges)} answers", f"{len(heard.body.answers)}")
+    found = len(heard.body.answers)
+    s.expect(found == len(ranges), f"{len(ranges)} answers", f"{found}", "R-FRM-015")
 
 
 @scenario(
@@ -279,11 +283,16 @@ def nothing_is_pending(s: Session) -> None:
 def _list(s: Session) -> list[p.StoredFrame]:
     """Every page of the store."""
     found: list[p.StoredFrame] = []
-    while True:
-        body = s.asks(p.StoreList(after=found[-1].frame if found else 0))
-        if not body.stills:
-            return found
-        found += body.stills
+    while len(found) < _MOST:
+        after = found[-1].frame if found else 0
+        page = s.asks(p.StoreList(after=after)).stills
+        if not page:
+            break
+        numbers = [x.frame for x in page]
+        rising = numbers == sorted(set(numbers)) and numbers[0] > after
+        s.expect(rising, f"rising numbers above {after}, each once", f"{numbers}", "R-FRM-024")
+        found += page
+    return found
 
 
 def _shoot_detached(s: Session, count: int = 3) -> None:
@@ -309,11 +318,9 @@ def stills_are_listed(s: Session) -> None:
     _shoot_detached(s)
     ready(s)
     found = _list(s)
-    numbers = [x.frame for x in found]
-    s.expect(numbers == sorted(set(numbers)), "rising numbers, each once", f"{numbers}")
     s.expect(len(found) == before + 3, f"{before + 3} stills", f"{len(found)}", "R-FRM-026")
     total = s.asks(p.StoreList()).total
-    s.expect(total == len(found), f"a total of {len(found)}", f"{total}")
+    s.expect(total == len(found), f"a total of {len(found)}", f"{total}", "R-FRM-024")
 
 
 @scenario(

@@ -37,6 +37,28 @@ def take_off(s: Session) -> None:
     s.clear()
 
 
+def dark(s: Session, span: int = 50 * MS) -> None:
+    """The light goes, for so long, and what was said is forgotten."""
+    s.operate(OperationTag.LANE_DOWN, p.LaneDownOperation(lane=Lane.LASER))
+    s.light = False
+    s.let(span)
+    s.clear()
+
+
+def knock(s: Session, span: int = 50 * MS) -> None:
+    """The light goes for so long and comes back, and the session is resumed."""
+    session = s.greeting.session
+    dark(s, span)
+    found = resume(s).session
+    s.expect(found == session, f"session {session}", f"{found}", "R-ATT-004")
+    s.need(s.take(in_l0, EVENTUALLY) is not None, "The link did not come back to L0.")
+
+
+def in_l0(heard: Heard) -> bool:
+    """Whether the link is up."""
+    return isinstance(heard.body, p.LinkEvent) and heard.body.state == p.LinkState.L0
+
+
 def _until_leader(s: Session) -> None:
     s.need(s.take(p.FrameLeader, 5 * SECOND) is not None, "No frame came.")
 
@@ -86,7 +108,7 @@ def _nothing_set_up(s: Session, when: str) -> None:
     "CAP/REMOVAL/BV-still", "R-CAP-013", "R-FRM-003",
     given="a module that takes a still", when="it is taken off at each step of that, and put on again",
     then="nothing of before is set up, queued or sent, and the next still comes whole",
-    needs="SENSOR", operations=_REMOVAL,
+    needs="SENSOR", operations=_REMOVAL, suffering="pairing",
 )  # fmt: skip
 def removal_at_every_step_of_a_still(s: Session) -> None:
     for last in _cut_short(s, _OF_A_STILL):
@@ -103,6 +125,7 @@ def removal_at_every_step_of_a_still(s: Session) -> None:
     "CAP/REMOVAL/BV-video", "R-CAP-013", "R-FRM-003",
     given="a module that takes a video", when="it is taken off at each step of that, and put on again",
     then="nothing of before is set up or sent, and the next video comes", needs="VIDEO", operations=_REMOVAL,
+    suffering="pairing",
 )  # fmt: skip
 def removal_at_every_step_of_a_video(s: Session) -> None:
     for last in _cut_short(s, _OF_A_VIDEO):
@@ -117,7 +140,7 @@ def removal_at_every_step_of_a_video(s: Session) -> None:
     "SEC/FW/BV-every_block", "R-SEC-012",
     given="a module whose firmware is updated", when="it is taken off after each block of the image, and put on again",
     then="it runs what ran before, no update is under way, and the next one begins at the first byte",
-    needs="FIRMWARE", operations=_REMOVAL,
+    needs="FIRMWARE", operations=_REMOVAL, suffering="genuine",
 )  # fmt: skip
 def an_update_cut_off_at_every_block(s: Session) -> None:
     for blocks in range(4):
@@ -161,19 +184,14 @@ def _serve(s: Session, pulled: list[int], blocks: int) -> None:
     "CAP/KNOCK/BV-video", "R-CAP-014", "R-FRM-003", "R-ATT-004",
     given="a module that streams", when="the light goes six times, wherever a frame then is, and comes back",
     then="the session is resumed each time, and whole frames come without being asked for",
-    needs="VIDEO LASER", operations=_LIGHT,
+    needs="VIDEO LASER", operations=_LIGHT, suffering="knock",
 )  # fmt: skip
 def a_video_that_is_knocked(s: Session) -> None:
     streaming(s)
     for _ in range(6):
         whole_frame(s, 5 * SECOND)
         s.let(s.random.randrange(40 * MS))
-        s.operate(OperationTag.LANE_DOWN, p.LaneDownOperation(lane=Lane.LASER))
-        s.light = False
-        s.let(s.random.randrange(20, 400) * MS)
-        s.clear()
-        session = s.greeting.session
-        s.expect(resume(s).session == session, f"session {session}", f"{s.greeting.session}", "R-ATT-004")
+        knock(s, s.random.randrange(20, 400) * MS)
         s.clear()
     s.reaches(MachineId.CAPTURE, "STREAMING")
     whole_frame(s, 5 * SECOND)
@@ -186,6 +204,7 @@ def a_video_that_is_knocked(s: Session) -> None:
     "LEN/FOCUS/BV-brown_out", "R-WIRE-023",
     given="a module whose focus is on its way", when="its voltage falls below the limit",
     then="it reports that, and answers the move all the same", needs="FOCUS_MOTOR CONTRACT", operations=("condition",),
+    suffering="supply",
 )  # fmt: skip
 def a_motor_that_browns_out(s: Session) -> None:
     contract(s)
@@ -203,6 +222,7 @@ def a_motor_that_browns_out(s: Session) -> None:
     "PWR/BUDGET/BV-video", "R-PWR-002",
     given="a module that streams", when="the budget shrinks step by step to what READY takes, and is restored",
     then="it answers each step with what it will draw, at most what it was left", needs="CONTRACT VIDEO",
+    suffering="supply",
 )  # fmt: skip
 def a_video_that_is_starved(s: Session) -> None:
     streaming(s)
@@ -225,7 +245,7 @@ def a_video_that_is_starved(s: Session) -> None:
     "LEN/OWNER/BV-duel", "R-LEN-009", "R-LEN-021", "R-WIRE-023",
     given="a module whose focus the phone follows a subject with", when="the user turns the ring again and again",
     then="every move is answered once, every turn is told, and the phone has the focus once the ring has rested",
-    needs="FOCUS_MOTOR CONTROLS", operations=("ring",),
+    needs="FOCUS_MOTOR CONTROLS", operations=("ring",), suffering="focus",
 )  # fmt: skip
 def the_ring_against_autofocus(s: Session) -> None:
     contract(s)
@@ -261,7 +281,7 @@ def the_ring_against_autofocus(s: Session) -> None:
     "MGT/DESC_READ/BV-under_way", "R-MGT-015", "R-MGT-017",
     given="a module that sees a stack", when="an element is put on and taken off while its descriptor is being read",
     then="it reports the stack all the same, and announces whatever of the descriptor changed by it",
-    needs="STACK", operations=("stack",),
+    needs="STACK", operations=("stack",), suffering="stack",
 )  # fmt: skip
 def a_descriptor_that_changes_under_way(s: Session) -> None:
     ready(s)
@@ -285,6 +305,7 @@ def a_descriptor_that_changes_under_way(s: Session) -> None:
     "ATT/RESET/BV-busy", "R-ATT-009", "R-CAP-013",
     given="a module that streams, has a still in its queue and moves its focus", when="RESET comes with PROTOCOL",
     then="it answers, and in the session that follows nothing of that goes on", needs=f"VIDEO {FOCUS}",
+    suffering="pairing",
 )  # fmt: skip
 def a_reset_in_the_middle_of_everything(s: Session) -> None:
     streaming(s)

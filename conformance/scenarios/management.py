@@ -13,7 +13,7 @@ from opalink.conformance.scenarios import scenario
 from opalink.conformance.scenarios.properties import get, put
 from opalink.conformance.session import EVENTUALLY, Session
 from opalink.protocol import packets as p
-from opalink.protocol.codec import Status
+from opalink.protocol.codec import Status, Tlv
 from opalink.protocol.packets import DescriptorObject, MachineId, OperationTag, PropertyTag
 from opalink.spec.form import MS, SECOND, Role
 
@@ -96,10 +96,12 @@ def open_requests_are_listed(s: Session) -> None:
     body = s.asks(p.StateGet())
     open_now = [t.txn for t in body.open]
     if not asked.answers:
-        s.expect(asked.txn in open_now, f"{asked.txn} among the open requests", f"{open_now}")
-    s.answer(asked)
+        s.expect(asked.txn in open_now, f"{asked.txn} among the open requests", f"{open_now}", "R-MGT-044")
+    answered = s.answer(asked)
+    s.expect(answered is not None or not asked.pending, "an answer after PENDING", "none", "R-MGT-032")
     body = s.asks(p.StateGet())
-    s.expect(asked.txn not in [t.txn for t in body.open], "no open request", "the one that was answered")
+    left = [t.txn for t in body.open]
+    s.expect(answered is None or asked.txn not in left, "no open request", "the one that was answered", "R-MGT-044")
 
 
 def _slow_move(s: Session) -> p.FocusMove:
@@ -136,8 +138,9 @@ def cancel_of_a_move(s: Session) -> None:
     s.expect_status(heard, Status.OK)
     moved = s.take(lambda h: h.asked is asked, s.timer("tResponse"))
     if moved is None:
-        s.fail("an answer to the move", "none within tResponse")
-    s.expect_status(moved, Status.CANCELLED)
+        s.fail("an answer to the move", "none within tResponse", "R-MGT-033")
+    ended = moved.status == Status.CANCELLED
+    s.expect(ended, "status CANCELLED", f"status {moved.status}", "R-MGT-033")
 
 
 # ── Busy ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -204,23 +207,32 @@ def vendor_of_nobody(s: Session) -> None:
 @scenario(
     "PROP/BATTERY/BV-level", "R-PROP-004", "R-PROP-003",
     given="a module with a battery in READY", when="its charge falls by 1 % and more",
-    then="PROP_CHANGED reports it", needs="BATTERY", operations=("battery",),
+    then="PROP_CHANGED reports it, and each other state of the battery", needs="BATTERY", operations=("battery",),
 )  # fmt: skip
 def battery_level_is_reported(s: Session) -> None:
     ready(s)
     s.operate(OperationTag.BATTERY, p.BatteryOperation(level=800))
     s.let(200 * MS)
     for level in (789, 600, 20):
+        (before,) = get(s, PropertyTag.BATTERY_STATE)
         s.clear()
         s.operate(OperationTag.BATTERY, p.BatteryOperation(level=level))
-        heard = s.take(lambda h: _near(h, level), EVENTUALLY)  # noqa: B023  called before the next round
-        s.expect(heard is not None, f"PROP_CHANGED with a level of {level}, within 10", "none")
+        told = s.take(lambda h: _near(h, level), EVENTUALLY)  # noqa: B023  called before the next round
+        s.expect(told is not None, f"PROP_CHANGED with a level of {level}, within 10", "none", "R-PROP-004")
+        (after,) = get(s, PropertyTag.BATTERY_STATE)
+        known = after == before or (told is not None and after in told.body.properties)
+        told = None if known else s.take(lambda h: after in _reported(h), EVENTUALLY)  # noqa: B023
+        s.expect(known or told is not None, f"PROP_CHANGED with battery_state {after.value}", "none", "R-PROP-003")
+
+
+def _reported(heard: Heard) -> tuple[Tlv, ...]:
+    """The properties that changed, according to a packet."""
+    return heard.body.properties if isinstance(heard.body, p.PropChanged) else ()
 
 
 def _near(heard: Heard, level: int) -> bool:
     """Whether this reports a charge that is less than 1 % from a level."""
-    reported = heard.body.properties if isinstance(heard.body, p.PropChanged) else ()
-    return any(t.tag == PropertyTag.BATTERY_LEVEL and abs(t.value - level) < 10 for t in reported)
+    return any(t.tag == PropertyTag.BATTERY_LEVEL and abs(t.value - level) < 10 for t in _reported(heard))
 
 
 @scenario(

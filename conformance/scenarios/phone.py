@@ -128,7 +128,7 @@ def a_module_that_started_anew(s: Mirror) -> None:
     then="it greets again, each time with another nonce",
 )  # fmt: skip
 def an_unheard_hello(s: Mirror) -> None:
-    s.muted.add(p.HelloResponse)
+    s.deaf.add(p.Hello)
     s.attach()
     s.let(900 * MS)
     nonces = [h.body.phone_nonce for h in s.heard(p.Hello)]

@@ -86,6 +86,7 @@ def properties_are_described_in_order(s: Session) -> None:
         if not body.described:
             break
         many += [d.id for d in body.described]
+        s.expect(many == sorted(set(many)), "rising tags", f"{many}", "R-MGT-020")
     s.expect(many == single == sorted(set(single)), f"{single}", f"{many}")
 
 

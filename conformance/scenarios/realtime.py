@@ -10,6 +10,7 @@ from opalink.conformance.preambles import configured, ready, streaming
 from opalink.conformance.scenarios import scenario
 from opalink.conformance.scenarios.properties import put
 from opalink.conformance.session import EVENTUALLY, Session
+from opalink.conformance.watches import CLASS_BOUND
 from opalink.protocol import packets as p
 from opalink.protocol.codec import Status
 from opalink.protocol.packets import OisTargetKind, PropertyTag, StabilisationMode, TimeState, TriggerAction
@@ -87,6 +88,26 @@ def time_follows_the_phone(s: Session) -> None:
     told = heard.packet.t_ns if heard.packet else 0
     error = abs(told - (heard.time + ahead))
     s.expect(error <= bound + heard.time - begun, f"{heard.time + ahead} ns within {bound}", f"{told} ns")
+
+
+@scenario(
+    "TIM/SYNC/BV-stamps", "R-TIM-002",
+    given="a module whose time is locked", when="it asks for the time again and again",
+    then="its stamps lie as far apart as its requests do", needs="TIME", virtual=True,
+)  # fmt: skip
+def stamps_are_taken_at_launch(s: Session) -> None:
+    """Which moment is stamped shows only where it is not always the same one: what is always too early by as much looks
+    like a longer way. Once a module's time is locked, its clock has no more to make up for than its bound."""
+    ready(s)
+    s.locked()
+    s.clear()
+    s.let(SECOND // 2)
+    asked = s.heard(p.TimeSync)
+    s.need(len(asked) > 1, "It asked for the time less than twice.")
+    for a, b in pairwise(asked):
+        astray = abs((b.body.t1 - a.body.t1) - (b.time - a.time))
+        within = CLASS_BOUND[p.TimeClass.T0]
+        s.expect(astray <= within, f"stamps as far apart as the requests, within {within} ns", f"{astray} ns off")
 
 
 # ── Triggers ─────────────────────────────────────────────────────────────────────────────────────────
@@ -174,10 +195,10 @@ def motion_is_reported(s: Session) -> None:
     s.clear()
     s.let(SECOND // 2)
     batches = [h.body for h in s.heard(p.ImuBatch)]
-    s.expect(bool(batches), "IMU_BATCH", "none in 500 ms")
+    s.expect(bool(batches), "IMU_BATCH", "none in 500 ms", "R-TIM-018")
     for a, b in pairwise(batches):
         gap = b.t0 - (a.t0 + (len(a.samples) - 1) * a.dt)
-        s.expect(gap <= 10 * MS, "at most 10 ms from sample to sample", f"{gap} ns")
+        s.expect(gap <= 10 * MS, "at most 10 ms from sample to sample", f"{gap} ns", "R-TIM-018")
 
 
 @scenario(
@@ -191,7 +212,7 @@ def the_stabiliser_is_reported(s: Session) -> None:
     s.monitor.offer["streaming"] = True
     s.clear()
     s.let(SECOND // 2)
-    s.expect(bool(s.heard(p.OisSamples)), "OIS_SAMPLES", "none in 500 ms")
+    s.expect(bool(s.heard(p.OisSamples)), "OIS_SAMPLES", "none in 500 ms", "R-TIM-019")
 
 
 def _aim(s: Session, mode: StabilisationMode, kind: OisTargetKind, x: int, apply: int = 0) -> list[int]:
@@ -205,7 +226,7 @@ def _aim(s: Session, mode: StabilisationMode, kind: OisTargetKind, x: int, apply
 
 
 @scenario(
-    "TIM/OIS/BV-target", "R-TIM-022", "R-TIM-024",
+    "TIM/OIS/BV-target", "R-TIM-022", "R-TIM-024", "R-TIM-019",
     given="a module that streams and leaves its stabiliser to the phone", when="a target comes whose moment has passed",
     then="the stabiliser goes there at once", needs="OIS VIDEO TIME",
 )  # fmt: skip
@@ -213,11 +234,12 @@ def the_stabiliser_goes_to_its_target(s: Session) -> None:
     streaming(s)
     s.locked()
     seen = _aim(s, StabilisationMode.PHONE, OisTargetKind.POSITION, 300, apply=1)
-    s.expect(bool(seen) and abs(seen[-1] - 300) <= 30, "30 um within 10 %", f"{seen[-1] / 10 if seen else None} um")
+    s.expect(bool(seen), "OIS_SAMPLES", "none in 200 ms", "R-TIM-019")
+    s.expect(abs(seen[-1] - 300) <= 30, "30 um within 10 %", f"{seen[-1] / 10} um", "R-TIM-022")
 
 
 @scenario(
-    "TIM/OIS/BV-out_of_reach", "R-TIM-021",
+    "TIM/OIS/BV-out_of_reach", "R-TIM-021", "R-TIM-019",
     given="a module that streams and leaves its stabiliser to the phone", when="a target is out of its reach",
     then="it goes as far as it can", needs="OIS VIDEO TIME",
 )  # fmt: skip
@@ -226,7 +248,8 @@ def the_stabiliser_goes_as_far_as_it_can(s: Session) -> None:
     s.locked()
     near = _aim(s, StabilisationMode.PHONE, OisTargetKind.POSITION, 100)
     far = _aim(s, StabilisationMode.PHONE, OisTargetKind.POSITION, 32_767)
-    s.expect(bool(near) and bool(far) and far[-1] > near[-1], "farther than for a near target", f"{far[-1:]}")
+    s.expect(bool(near and far), "OIS_SAMPLES", "none in 200 ms", "R-TIM-019")
+    s.expect(far[-1] > near[-1], "farther than for a near target", f"{far[-1:]}", "R-TIM-021")
 
 
 @scenario(

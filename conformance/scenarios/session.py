@@ -367,7 +367,7 @@ def hello_and_descriptor_agree(s: Session) -> None:
     if record is None:
         s.fail("a record `features` in the descriptor", "none")
     differ = Feature(record.features ^ s.greeting.features)
-    s.expect(not differ, "the same features", f"{differ!r} in one of them")
+    s.expect(not differ, "the same features", f"{differ!r} in one of them", "R-DSC-002")
 
 
 @scenario(

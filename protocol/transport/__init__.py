@@ -8,6 +8,7 @@ from opalink.protocol.transport.errors import (
     Closed,
     Hang,
     NotOffered,
+    Unassisted,
     Unreachable,
     UriError,
 )
@@ -18,5 +19,6 @@ from opalink.protocol.transport.uri import IutUri
 
 __all__ = [
     "Arrival", "Bench", "BenchError", "BindingError", "Calibration", "Channel", "Closed", "Departure", "Endpoint",
-    "Entry", "Hang", "IutUri", "Listener", "NotOffered", "Session", "Unreachable", "UriError", "listen", "serve",
+    "Entry", "Hang", "IutUri", "Listener", "NotOffered", "Session", "Unassisted", "Unreachable",
+    "UriError", "listen", "serve",
 ]  # fmt: skip

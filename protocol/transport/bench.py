@@ -17,7 +17,7 @@ Plan: opening and binding · sending · time · operations · what arrives.
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final, Literal, NoReturn, Self, TypedDict, Unpack
 
 from opalink.protocol.codec import Record, encode_record
@@ -40,7 +40,7 @@ from opalink.protocol.packets.bodies import (
 from opalink.protocol.packets.enums import BindRole, ClockMode, Lane, OperationTag, Outcome, Plane, RecordKind
 from opalink.protocol.runtime import Tlv
 from opalink.protocol.transport.channel import PATIENCE, Channel
-from opalink.protocol.transport.errors import BenchError, BindingError, Closed, Hang, NotOffered
+from opalink.protocol.transport.errors import BenchError, BindingError, Closed, Hang, NotOffered, Unassisted
 from opalink.protocol.transport.framing import LANES, NEVER, RecordReader, packet_record
 from opalink.protocol.transport.journal import Arrival, Calibration, Entry, lane_changes
 from opalink.protocol.transport.uri import IutUri
@@ -51,6 +51,7 @@ LOGS: Final = 1000
 
 ClockChoice = Literal["auto", "virtual", "real"]
 PlaneChoice = Literal["packet", "flit"]
+Assistant = Callable[[OperationTag, object], Outcome]  # carries out an operation in the implementation's stead
 _PLANES: Final = {"packet": (Plane.PACKET, RecordKind.PACKET), "flit": (Plane.FLIT, RecordKind.FLIT)}
 
 
@@ -62,14 +63,17 @@ class Choices(TypedDict, total=False):
     seed: int
     patience: float
     flood: int
+    assistants: Mapping[OperationTag, Assistant] | None
+    journaled: bool
 
 
 # ── Opening and binding ──────────────────────────────────────────────────────────────────────────────
 
 
 class Bench:
-    """A connection to an implementation. `arrivals` is what has come and no `expect` has taken; `journal` every
-    record both ways, for evidence. Both grow until the caller clears them."""
+    """A connection to an implementation. `arrivals` is what has come and no `expect` has taken; `journal`, where it is
+    kept, every record both ways. Both grow until the caller clears them. `assistants` are those who carry out an
+    operation from outside, whether or not the implementation offers it: then in real time."""
 
     def __init__(
         self,
@@ -80,13 +84,17 @@ class Bench:
         seed: int = 1,
         patience: float = PATIENCE,
         flood: int = FLOOD,
+        assistants: Mapping[OperationTag, Assistant] | None = None,
+        journaled: bool = False,
     ) -> None:
         self.seed, self.patience = seed, patience
-        self.virtual = clock != "real"
+        self.assistants = assistants or {}
+        self.virtual = clock != "real" and not self.assistants
         self.peer = Bind()
         self.next = 0  # when the implementation wants to run, as it last said
         self.arrivals: list[Arrival] = []
         self.journal: list[Entry] = []
+        self._journaled = journaled
         self.logs: deque[Log] = deque(maxlen=LOGS)
         self._channel, self._flood = channel, flood
         self._reader = RecordReader()
@@ -125,7 +133,8 @@ class Bench:
         self.close()
 
     def bind(self) -> None:
-        """Begin anew: the implementation is as after a cold reset with the contacts open, and time is 0."""
+        """Begin anew: the implementation is as after a cold reset with the contacts open, and time is 0. Raises
+        Unassisted where somebody else has to open the contacts, and does not."""
         self._out.clear()
         self._accepted = 0
         clock = ClockMode.VIRTUAL if self.virtual else ClockMode.REAL
@@ -137,6 +146,8 @@ class Bench:
         self.stirred = True
         self.arrivals.clear()
         self._up = frozenset() if self.offers(OperationTag.ATTACH) else LANES
+        if OperationTag.DETACH in self.assistants and self.control(OperationTag.DETACH).result != Outcome.DONE:
+            raise Unassisted("The contacts could not be opened from outside, so nothing can begin.")
 
     rebind = bind
 
@@ -151,9 +162,10 @@ class Bench:
         if not self.virtual and not peer.clocks & ClockMode.REAL:
             raise NotOffered("The implementation does not offer real time.")
 
-    def offers(self, operation: OperationTag) -> bool:
-        """Whether the implementation says that it carries out an operation."""
-        return bool(self.peer.operations >> operation & 1)
+    def offers(self, operation: OperationTag, *, itself: bool = False) -> bool:
+        """Whether the implementation says that it carries out an operation, or, unless it must do so `itself`, somebody
+        else does."""
+        return bool(self.peer.operations >> operation & 1) or (operation in self.assistants and not itself)
 
     def use(self, plane: PlaneChoice) -> None:
         """Meet the implementation on a plane from the next binding on. Raises NotOffered."""
@@ -177,7 +189,7 @@ class Bench:
     def raw(self, data: bytes) -> None:
         """Send bytes that need not be records. In virtual time they wait like packets do."""
         self._out.append(data)
-        self.journal.append(Entry(self.now, True, data))
+        self._enter(True, data)
         self._launch()
 
     def _launch(self) -> None:
@@ -187,7 +199,11 @@ class Bench:
 
     def _put(self, record: Record) -> None:
         self._out.append(encode_record(record))
-        self.journal.append(Entry(self.now, True, record))
+        self._enter(True, record)
+
+    def _enter(self, sent: bool, record: Record | bytes) -> None:
+        if self._journaled:
+            self.journal.append(Entry(self.now, sent, record))
 
     def _flush(self) -> None:
         data = b"".join(self._out)
@@ -259,6 +275,9 @@ class Bench:
         self._accepted = 0
         down, up = lane_changes(operation, value)
         before, self._up = self._up, self._up | up
+        if operation in self.assistants:  # what is on its way then comes later, and nobody can say that it is late
+            self.stirred = True
+            return ControlResult(self._seq, self.assistants[OperationTag(operation)](OperationTag(operation), value))
         request = ControlRequest(self._seq, (Tlv(operation, value),))
         self._put(Record(RecordKind.CONTROL, payload=encode_ControlRequest(request)))
         result: ControlResult = self._settle(RecordKind.CONTROL)
@@ -322,7 +341,7 @@ class Bench:
         now = self.now
         for record in self._reader.feed(data):
             if self._awaited is not RecordKind.BIND or record.kind == RecordKind.BIND:
-                self.journal.append(Entry(now, False, record))
+                self._enter(False, record)
             try:
                 self._take(record, now)
             except DecodeError as error:
@@ -363,7 +382,8 @@ class Bench:
             self._broken(f"The implementation sent on {lane!r}, which is down", 10)
         if self.virtual:
             if self._awaited is not RecordKind.CLOCK:
-                self._broken("The implementation sent while time stood still", 35)
+                due = record.timed and at < self._until  # before the answer that has come
+                self._broken("The implementation sent while time stood still", 32 if due else 35)
             if not record.timed:
                 self._broken("The implementation sent without saying when", 33)
             if at < self._last:

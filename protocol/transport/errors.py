@@ -19,6 +19,10 @@ class UriError(ValueError):
     """The caller's fault: a URI that names no implementation."""
 
 
+class Unassisted(Exception):  # noqa: N818
+    """Whoever does something to the implementation from outside has not done it: the bench's fault, not the peer's."""
+
+
 # ── Before a binding ─────────────────────────────────────────────────────────────────────────────────
 
 

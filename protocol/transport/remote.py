@@ -42,10 +42,9 @@ class Remote:
         return None if self.bench.next == NEVER else self.bench.next
 
     def outbox(self) -> list[Departure]:
-        """What has arrived since; the journal of it is not kept."""
+        """What has arrived since."""
         out = [Departure(a.time, a.lane, a.data) for a in self.bench.arrivals]
         self.bench.arrivals.clear()
-        self.bench.journal.clear()
         return out
 
     def operate(self, operation: Tlv, _: int) -> tuple[Outcome, tuple[Tlv, ...]]:

@@ -6,7 +6,7 @@
     serial:/dev/tty?baud=n   a serial line
     pty:                     a serial line that is made for a program on this host to open
     cabi:./lib.so            a shared library with the functions of opal_iut.h, in a process of its own
-    py:package.module:name   a callable that makes an endpoint, run in this process
+    py:package.module:name   a callable that makes an endpoint, run in this process, or a class of channels
     sim:profile              the bundled reference module, in a process of its own
 
 Further kinds come from the entry-point group `opalink.iut`: the name is the kind, the object a callable that takes
@@ -83,7 +83,10 @@ def _sim(profile: str, patience: float) -> Channel:
 
 
 def _py(rest: str, _: float) -> Channel:
-    return LocalChannel(factory(rest))
+    make: Any = factory(rest)
+    if isinstance(make, type) and issubclass(make, Channel):
+        return make()
+    return LocalChannel(make)
 
 
 # ── Parts of URIs ────────────────────────────────────────────────────────────────────────────────────

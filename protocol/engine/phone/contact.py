@@ -116,7 +116,8 @@ class Contact(PhonePart):
     # ── Effects ──
 
     def do_keep_module(self, cause: Cause) -> None:
-        """One that has started anew knows nothing of transactions before."""
+        """One that has started anew knows nothing of transactions before, and of no epoch."""
+        self.end.part(Light).epoch = 0
         self.beacon = cause.body
         self.end.forget_exchanges()
 

@@ -20,8 +20,10 @@ from opalink.protocol.engine.machine import Cause
 from opalink.protocol.engine.phone.capture import Capture
 from opalink.protocol.engine.phone.contact import Contact
 from opalink.protocol.engine.phone.part import PhonePart
+from opalink.protocol.flit import End, parameters
 from opalink.protocol.packets import (
     Beacon,
+    CounterId,
     FecCode,
     GearMask,
     LaserGear,
@@ -36,6 +38,7 @@ from opalink.protocol.packets import (
 # A phone's transceiver: it receives in every gear of this version and sends in the first.
 GEARS: Final = (GearMask.G1 | GearMask.G2 | GearMask.G3 | GearMask.G4, GearMask.G1)
 _REPLAY: Final = 1024  # FLITs
+_CREDIT: Final = 4  # times the least room of each channel
 _LOOKING: Final = ("laser", "look")
 _DEAF: Final = 0.2  # share of codewords beyond correction: replay brings few of the others in time
 _BER_MOST: Final = 3000  # -100 log10: no error
@@ -50,6 +53,8 @@ class PhoneLight(Light, PhonePart):
 
     def restart(self) -> None:
         super().restart()
+        self._asked = 0  # the last epoch that LINK_PARAMS has asked for, of this module
+        self._met: Beacon | None = None
         self._peer_locked = False
         self._new_link()
 
@@ -59,6 +64,10 @@ class PhoneLight(Light, PhonePart):
         self.box = Gearbox()
         self._reading: Reading | None = None
         self._wish: tuple[Shift, LaserGear] | None = None
+
+    @property
+    def flits(self) -> End | None:
+        return self.end.flits
 
     @property
     def proven(self) -> bool:
@@ -157,8 +166,23 @@ class PhoneLight(Light, PhonePart):
         self._peer_locked = cause.body.result == TrainResult.LOCKED
 
     def do_apply_params(self, cause: Cause) -> None:
+        """Where it does the link layer itself, the epoch begins with its first FLIT."""
         super().do_apply_params(cause)
-        self.params = (cause.asked.body, cause.body) if cause.asked else None
+        self.params, self._asked = (cause.asked.body, cause.body) if cause.asked else None, self.epoch
+        if self.flits is not None and self.params is not None:
+            self.flits.begin(*self.params)
+            self.flits.tell(self.end.now)
+
+    def do_resync(self, cause: Cause) -> None:
+        if self.flits is not None and not self.flits.resync(cause.body, self.end.now):
+            self.end.count(CounterId.REPLAY_EXHAUSTED)
+            self.stumble({Status.REPLAY_EXHAUSTED})
+
+    def stumble(self, faults: set[Status]) -> None:
+        """The FLIT layer cannot go on as it is: the channels must find together again."""
+        self._reason = min(faults)
+        faults.clear()
+        self.end.signal("channel_fault")
 
     # ── What it sends ──
 
@@ -166,8 +190,13 @@ class PhoneLight(Light, PhonePart):
         return self.end.part(Contact).fill_beacon(cause)
 
     def fill_link_params(self, _: Cause) -> LinkParams:
-        self.epoch += 1
-        return LinkParams(gear=LaserGear.G4, fec=FecCode.RS_544_514, replay_depth=_REPLAY, epoch=self.epoch)
+        """Under the next epoch; the one after it where nobody knows whether the last that was asked for has begun."""
+        beacon = self.end.part(Contact).beacon
+        if beacon is not self._met:
+            self._met, self._asked = beacon, 0
+        self._asked = max(self._asked, self.epoch) + 1
+        wanted = parameters(self._asked, depth=_REPLAY, credit=_CREDIT)
+        return structs.replace(wanted, gear=LaserGear.G4, fec=FecCode.RS_544_514)
 
     def fill_link_event(self, cause: Cause) -> LinkEvent:
         said, reading = super().fill_link_event(cause), self._reading
@@ -181,7 +210,7 @@ class PhoneLight(Light, PhonePart):
         )
 
     def fill_vc_resync(self, _: Cause) -> VcResync:
-        return VcResync(epoch=self.epoch)
+        return VcResync(epoch=self.epoch) if self.flits is None else self.flits.position(VcResync)
 
 
 def _reported(found: Level) -> Level:

@@ -11,6 +11,7 @@ from typing import ClassVar, Final
 from opalink.protocol.codec import Status
 from opalink.protocol.engine.dispatch import Kind, Part
 from opalink.protocol.engine.surroundings import Host, SidePart
+from opalink.protocol.flit import End
 from opalink.protocol.ir import model as ir
 from opalink.protocol.packets import CounterId, FecMask, Lane
 from opalink.spec.form import Role
@@ -27,6 +28,7 @@ class PhoneHost(Host, ABC):
 
     attempts = 3
     once = frozenset({"KEEPALIVE", "BLOCK_NAK"})  # the next one says more than the last one again
+    flits: End | None = None  # its FLIT layer, where it does the link layer itself
     fecs: ClassVar[int] = FecMask.NONE | FecMask.RS_528_514 | FecMask.RS_544_514
 
     def __init__(

@@ -26,8 +26,9 @@ from opalink.protocol.engine.phone.source import Source
 from opalink.protocol.engine.phone.tester import Tester
 from opalink.protocol.engine.phone.trust import Trust
 from opalink.protocol.engine.phone.user import User
+from opalink.protocol.flit import End
 from opalink.protocol.ir.load import catalogue
-from opalink.protocol.packets import CounterId, Feature, Lane, ResetKind
+from opalink.protocol.packets import CounterId, Feature, Lane, Plane, ResetKind
 from opalink.spec.form import Event, Line, Local
 
 
@@ -63,7 +64,15 @@ class Phone(PhoneHost):
     `on_frame` is called with each frame that is handed over."""
 
     gate = "ATTACH"
+    planes = Plane.PACKET | Plane.FLIT
     kept = (
+        CounterId.SEQ_GAP,
+        CounterId.BAD_FLIT,
+        CounterId.DUPLICATE_FLITS,
+        CounterId.REPLAYS,
+        CounterId.REPLAY_EXHAUSTED,
+        CounterId.CREDIT_VIOLATION,
+        CounterId.CREDIT_STALLS,
         CounterId.LIGHT_LOST,
         CounterId.RESTART_PULSES,
         CounterId.INTERLOCK_OPENED,
@@ -75,6 +84,7 @@ class Phone(PhoneHost):
         CounterId.RESUMES,
     )
     parts: ClassVar[tuple[type[PhonePart], ...]] = _PARTS  # a subclass may put its own in the place of one
+    flit_layer: type[End] = End
 
     def __init__(self, name: str = "phone", *, frame_room: int = FRAME_ROOM) -> None:
         features = {f.name for f in Feature if f.name} - _LACKS
@@ -119,6 +129,18 @@ class Phone(PhoneHost):
         return self.part(User)
 
     # ── Lanes and events ──
+
+    def take_plane(self, plane: Plane) -> None:
+        """Be met on a plane from the next reset on."""
+        itself = plane is Plane.FLIT
+        self.flits = self.flit_layer(count=lambda what, _: self.count(what)) if itself else None
+
+    def recover(self, now: int) -> None:
+        """Act on what the FLIT layer has found that calls for a recovery of the link."""
+        if self.flits is not None and self.flits.faults:
+            self.clock.now = max(self.clock.now, now)
+            self.light.stumble(self.flits.faults)
+            self.settle()
 
     def carries(self, lane: Lane) -> bool:
         if not self.around.contacts or lane in self.around.blocked:

@@ -4,7 +4,7 @@ What an implementation says is judged by the suite's monitor; what it must say t
 from the packet's bytes, the lane, and where its machines were. Nothing is expected where the specification leaves a
 choice, or where what is known does not suffice: an oracle that guesses makes false findings.
 
-Plan: what is expected · the order of the checks · the requirement of a fault · judging an answer.
+Plan: what is expected · what monitors take for granted · the order of the checks · the requirement of a fault.
 """
 
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ from opalink.protocol.codec import Packet, Status
 from opalink.protocol.errors import DecodeError, Fault
 from opalink.protocol.ir import model as ir
 from opalink.protocol.ir.obligations import key_of
-from opalink.protocol.packets import Lane
+from opalink.protocol.packets import Lane, PacketType
 from opalink.spec.form import Form, Received, Role, met
 from opalink.spec.limits import STACK_ELEMENTS
 
@@ -54,6 +54,20 @@ _OPEN: Final = Expected(what="open")
 def _status(requirement: str, status: Status, what: str, *, optional: bool = False) -> Expected:
     statuses = {status, Status.NOT_SUPPORTED} if optional else {status}
     return Expected(requirement, frozenset(map(int, statuses)), what=what)
+
+
+# ── What monitors take for granted ───────────────────────────────────────────────────────────────────
+
+# What the monitor says of an answer before anybody asks whether it is the right one.
+OF_ANSWERS: Final = frozenset({"R-WIRE-009", "R-WIRE-010", "R-WIRE-019", "R-WIRE-022", "R-WIRE-024"})
+# What watches believe a tester that keeps to the specification, and one that draws its payloads does not.
+BELIEVED: Final = frozenset(
+    {
+        *(PacketType.PWR_SOURCE_CAPS, PacketType.PWR_READY, PacketType.PWR_RESET, PacketType.TRUST_POLICY),
+        *(PacketType.PWR_REQUEST, PacketType.PWR_RESERVE, PacketType.PIN_TEST, PacketType.HELLO, PacketType.FW_BEGIN),
+        *(PacketType.TIME_SYNC, PacketType.FW_PULL, PacketType.PWR_ROLE_SWAP),
+    }
+)
 
 
 # ── The order of the checks ──────────────────────────────────────────────────────────────────────────
