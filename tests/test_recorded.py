@@ -53,6 +53,15 @@ def test_all_of_a_campaign_is_derived_again_from_what_crossed_the_bench(uri: str
     assert again(tape, uri=uri) == campaign
 
 
+def test_a_test_that_binds_in_real_time_is_derived_again_too() -> None:
+    """How often it waited is the host's business, how long is the test's."""
+    options = structs.replace(OPTIONS, selection="MOD/BEN/CLOCK")
+    tape, campaign = taped("sim:macro-tube", options)
+    assert "MOD/BEN/CLOCK/BV-real" in {r.id for r in campaign.results if r.verdict is Verdict.PASS}
+    for _ in range(3):
+        assert again(tape, options, "sim:macro-tube").results == campaign.results
+
+
 def test_the_bad_one_is_failed_and_the_good_one_is_not() -> None:
     assert taped(GOOD)[1].summary["fail"] == 0
     failed = next(r for r in taped(BAD)[1].results if r.verdict is Verdict.FAIL)
