@@ -4,8 +4,8 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from opalink.conformance import html
-from opalink.conformance.results import Campaign, Timed
+from opalink.conformance.bundle import html
+from opalink.conformance.bundle.results import Campaign, Timed
 from opalink.conformance.verdicts import Verdict
 from opalink.spec.form import MS
 from tests.browser import CHROMIUM, Browser

@@ -18,8 +18,8 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from opalink.conformance import pics
 from opalink.conformance.campaign import certify
+from opalink.conformance.papers import pics
 from opalink.conformance.purposes import Plan
 from opalink.conformance.runner import Options
 from opalink.conformance.verdicts import Verdict
@@ -27,7 +27,7 @@ from opalink.protocol.ir.load import catalogue
 from opalink.spec.form import Role
 
 FILE: Final = Path(__file__).with_name("baseline.json")
-MUTE: Final = "py:opalink.conformance.zoo:Mute"
+MUTE: Final = "py:opalink.conformance.zoo.roster:Mute"
 
 # ── The record ───────────────────────────────────────────────────────────────────────────────────────
 

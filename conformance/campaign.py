@@ -10,18 +10,20 @@ from typing import Self
 
 from msgspec import structs
 
-from opalink.conformance import pics, pixit, planes, probe, waivers
-from opalink.conformance.coverage import coverage
-from opalink.conformance.journal import Journal
+from opalink.conformance import planes
+from opalink.conformance.bundle.coverage import coverage
+from opalink.conformance.bundle.journal import Journal
+from opalink.conformance.bundle.results import Campaign, Coverage, How, Result
 from opalink.conformance.levels import Reach, conclusion, reached
-from opalink.conformance.pics import Pics, PicsError
+from opalink.conformance.papers import pics, pixit, waivers
+from opalink.conformance.papers.pics import Pics, PicsError
+from opalink.conformance.papers.waivers import Waiver, WaiverError
 from opalink.conformance.purposes import Plan, Purpose
-from opalink.conformance.results import Campaign, Coverage, How, Result
 from opalink.conformance.runner import Options, Progress, Runner
 from opalink.conformance.selection import purposes as purposes_of
 from opalink.conformance.selection import select
 from opalink.conformance.verdicts import Conclusion, Verdict
-from opalink.conformance.waivers import Waiver, WaiverError
+from opalink.conformance.wiring import probe
 from opalink.protocol.ir.load import catalogue as published
 from opalink.protocol.transport import IutUri, NotOffered
 from opalink.spec.form import Level, Role

@@ -16,22 +16,22 @@ import click
 import msgspec
 from msgspec import structs
 
-from opalink.conformance import pics, pixit
-from opalink.conformance.against import changes, earlier
-from opalink.conformance.against import sentences as differences
+from opalink.conformance.bundle.against import changes, earlier
+from opalink.conformance.bundle.against import sentences as differences
+from opalink.conformance.bundle.report import left_out, printable, replay
+from opalink.conformance.bundle.results import Campaign, Environment, Result
 from opalink.conformance.campaign import begin
-from opalink.conformance.diagnosis import ending
-from opalink.conformance.documents import DocumentError
 from opalink.conformance.levels import Reach
-from opalink.conformance.pixit import Attached
+from opalink.conformance.papers import pics, pixit
+from opalink.conformance.papers.documents import DocumentError
+from opalink.conformance.papers.pixit import Attached
 from opalink.conformance.planes import CHOICES
-from opalink.conformance.probe import picture
 from opalink.conformance.purposes import Plan
-from opalink.conformance.report import left_out, printable, replay
-from opalink.conformance.results import Campaign, Environment, Result
 from opalink.conformance.runner import Options, Progress, Runner
 from opalink.conformance.selection import BadExpression, select
 from opalink.conformance.verdicts import EXITS, Exit, Verdict
+from opalink.conformance.wiring.diagnosis import ending
+from opalink.conformance.wiring.probe import picture
 from opalink.protocol.ir.load import catalogue
 from opalink.protocol.transport import BenchError, Closed, Unassisted, UriError
 from opalink.spec.form import Role
@@ -147,13 +147,13 @@ def certify(
     for nothing. The exit code is 0 if
     everything that was run at the level has passed and nothing of it was left out.
     """
-    from opalink.conformance.evidence import RESULTS, TAPE, bundle, tee
-    from opalink.conformance.journal import journal
-    from opalink.conformance.order import order_of
+    from opalink.conformance.bundle.evidence import RESULTS, TAPE, bundle, tee
+    from opalink.conformance.bundle.journal import journal
+    from opalink.conformance.bundle.report import to_json
     from opalink.conformance.pace import estimate
-    from opalink.conformance.recorded import Taped
-    from opalink.conformance.report import to_json
-    from opalink.conformance.tape import recording
+    from opalink.conformance.sealed.order import order_of
+    from opalink.conformance.sealed.recorded import Taped
+    from opalink.conformance.sealed.tape import recording
 
     if profile and profile not in catalogue().profile:
         raise click.UsageError(f"There is no profile {profile!r}; known are {', '.join(catalogue().profile)}.")

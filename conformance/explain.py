@@ -11,14 +11,14 @@ from typing import Final
 
 from msgspec import Struct
 
-from opalink.conformance import zoo
-from opalink.conformance.coverage import REASONS
+from opalink.conformance.bundle.coverage import REASONS
 from opalink.conformance.levels import Reach, operations_of, reach_of
 from opalink.conformance.purposes import ROLES, Class, Exchange, Purpose
 from opalink.conformance.scenarios import suffering_of
 from opalink.conformance.selection import purposes
-from opalink.conformance.stimuli import stimulus
 from opalink.conformance.sufferings import Suffering
+from opalink.conformance.tester.stimuli import stimulus
+from opalink.conformance.zoo import roster as zoo
 from opalink.protocol.ir import model as ir
 from opalink.protocol.ir.load import catalogue
 from opalink.spec.form import Requirement, Testability

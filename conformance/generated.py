@@ -13,7 +13,6 @@ from typing import Any, Final
 
 from msgspec import structs
 
-from opalink.conformance.matrix import BRIEF, NEEDS, UNANSWERED, Matrix, reachable
 from opalink.conformance.phrases import phrase
 from opalink.conformance.planes import planes_of
 from opalink.conformance.purposes import (
@@ -29,7 +28,8 @@ from opalink.conformance.purposes import (
     none_of,
     sentence,
 )
-from opalink.conformance.stimuli import prove
+from opalink.conformance.tester.matrix import BRIEF, NEEDS, UNANSWERED, Matrix, reachable
+from opalink.conformance.tester.stimuli import prove
 from opalink.protocol.errors import Fault
 from opalink.protocol.ir import model as ir
 from opalink.protocol.ir.load import catalogue as published

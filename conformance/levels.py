@@ -21,8 +21,8 @@ from collections.abc import Collection, Iterable, Sequence
 from enum import StrEnum
 from typing import Final
 
+from opalink.conformance.bundle.results import Result
 from opalink.conformance.purposes import Exchange, Purpose
-from opalink.conformance.results import Result
 from opalink.conformance.verdicts import Conclusion, Verdict, conclude
 from opalink.protocol.packets import OperationTag
 

@@ -17,9 +17,9 @@ from typing import Final
 
 import msgspec
 
+from opalink.conformance.bundle.results import Result
 from opalink.conformance.campaign import certify
 from opalink.conformance.purposes import Purpose
-from opalink.conformance.results import Result
 from opalink.conformance.runner import Options, Runner
 from opalink.conformance.selection import obstacle
 from opalink.conformance.verdicts import Verdict

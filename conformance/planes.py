@@ -11,8 +11,8 @@ Plan: the choice · of a purpose · of a campaign.
 
 from typing import Final, Literal
 
-from opalink.conformance.matrix import GATEWAY, TRAINING
 from opalink.conformance.purposes import Damage, Exchange, Purpose
+from opalink.conformance.tester.matrix import GATEWAY, TRAINING
 from opalink.protocol.ir import model as ir
 from opalink.protocol.packets import Plane
 from opalink.protocol.transport import Bench, NotOffered

@@ -19,13 +19,13 @@ import pytest
 from msgspec import structs
 
 from opalink.conformance import campaign as campaigns
+from opalink.conformance.bundle.evidence import bundle
+from opalink.conformance.bundle.report import printable
+from opalink.conformance.bundle.results import Campaign, Environment, Result
 from opalink.conformance.campaign import Certification, begin
-from opalink.conformance.documents import DocumentError
-from opalink.conformance.evidence import bundle
 from opalink.conformance.levels import Reach
+from opalink.conformance.papers.documents import DocumentError
 from opalink.conformance.purposes import Plan, Purpose
-from opalink.conformance.report import printable
-from opalink.conformance.results import Campaign, Environment, Result
 from opalink.conformance.runner import Options
 from opalink.conformance.selection import select
 from opalink.conformance.verdicts import EXITS, Conclusion, Verdict

@@ -19,25 +19,27 @@ from typing import Final
 
 from msgspec import Struct, structs
 
-from opalink.conformance import exchanges, planes, probe
+from opalink.conformance import planes
+from opalink.conformance.bundle.results import Actor, Bound, Result, Step
 from opalink.conformance.conclusions import Coarse, Fail, Inapplicable, Inconclusive, Unavailable
-from opalink.conformance.flit_bench import FlitBench
-from opalink.conformance.flit_mirror import MirrorBench
-from opalink.conformance.flit_watch import FlitWatch
-from opalink.conformance.ledger import Violation
 from opalink.conformance.levels import REACH_OF, Reach, operations_of, reach_of
-from opalink.conformance.mirror import Mirror
-from opalink.conformance.monitors import Monitor
-from opalink.conformance.pixit import PATIENCE, Pixit, assistants
+from opalink.conformance.papers.pixit import PATIENCE, Pixit, assistants
 from opalink.conformance.planes import Planes
 from opalink.conformance.purposes import Exchange, Plan, Purpose
-from opalink.conformance.results import Actor, Bound, Result, Step
 from opalink.conformance.scenarios import scenario_of
 from opalink.conformance.selection import obstacle
-from opalink.conformance.session import Known, Session
+from opalink.conformance.tester import exchanges
+from opalink.conformance.tester.flit_bench import FlitBench
+from opalink.conformance.tester.flit_mirror import MirrorBench
+from opalink.conformance.tester.flit_watch import FlitWatch
+from opalink.conformance.tester.ledger import Violation
+from opalink.conformance.tester.mirror import Mirror
+from opalink.conformance.tester.monitors import Monitor
+from opalink.conformance.tester.session import Known, Session
 from opalink.conformance.trials import TIMES, Host, Trial
 from opalink.conformance.trials import conclude as conclude_trials
 from opalink.conformance.verdicts import Verdict
+from opalink.conformance.wiring import probe
 from opalink.protocol.ir import model as ir
 from opalink.protocol.packets import BindRole, ClockMode, Status
 from opalink.protocol.transport import Bench, BenchError, BindingError, Hang, IutUri, NotOffered

@@ -15,9 +15,9 @@ from typing import Final
 
 from msgspec import Struct, structs
 
-from opalink.conformance.matrix import FLEETING
+from opalink.conformance.bundle.results import Result
 from opalink.conformance.purposes import Exchange, Purpose
-from opalink.conformance.results import Result
+from opalink.conformance.tester.matrix import FLEETING
 from opalink.conformance.verdicts import Verdict
 
 # ── The host ─────────────────────────────────────────────────────────────────────────────────────────

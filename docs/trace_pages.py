@@ -9,12 +9,12 @@ Plan: purposes · requirements · tests · what users suffered.
 from collections import Counter, defaultdict
 from html import escape
 
-from opalink.conformance import witnesses_journeys
-from opalink.conformance.coverage import REASONS
+from opalink.conformance.bundle.coverage import REASONS
 from opalink.conformance.explain import CLASSES, JUDGED
 from opalink.conformance.purposes import ROLES, Purpose
 from opalink.conformance.selection import purposes
 from opalink.conformance.sufferings import grouped
+from opalink.conformance.zoo import witnesses_journeys
 from opalink.protocol.generate.docs.machines import toctree
 from opalink.protocol.generate.docs.words import heading, linked, page, plain, ref, said, table
 from opalink.protocol.ir import model as ir
@@ -191,7 +191,7 @@ def _suffered(catalogue: ir.Catalogue) -> list[str]:
     lead = (
         "These scenarios are written by hand, and grouped by what the ancestors of OPAL failed their users in. Beside "
         "each stands a module with one mistake that the scenario shows, and that no test derived from the catalogue "
-        "shows on any profile: `python -m opalink.conformance.handmade` measures that."
+        "shows on any profile: `python -m opalink.conformance.selfcheck.handmade` measures that."
     )
     out += [lead, ""]
     for group, some in grouped().items():

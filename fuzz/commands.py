@@ -14,8 +14,8 @@ from typing import Any, Final
 
 import click
 
+from opalink.conformance.bundle.report import printable
 from opalink.conformance.commands import Stopped, sentences
-from opalink.conformance.report import printable
 from opalink.conformance.verdicts import Exit
 from opalink.fuzz.case import Case, text
 from opalink.fuzz.findings import Finding

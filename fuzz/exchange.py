@@ -8,10 +8,10 @@ Plan: what is known beforehand · the exchange: findings, messages, judging, loo
 
 from typing import Any, Final
 
-from opalink.conformance.ledger import Asked, Heard
-from opalink.conformance.oracles import BELIEVED, FLEETING, OF_ANSWERS, Expected, Oracles, moves_itself
-from opalink.conformance.results import Actor
-from opalink.conformance.session import Session
+from opalink.conformance.bundle.results import Actor
+from opalink.conformance.exploration.oracles import BELIEVED, FLEETING, OF_ANSWERS, Expected, Oracles, moves_itself
+from opalink.conformance.tester.ledger import Asked, Heard
+from opalink.conformance.tester.session import Session
 from opalink.fuzz.findings import Finding, Point
 from opalink.protocol import codec
 from opalink.protocol import packets as p

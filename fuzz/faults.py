@@ -11,7 +11,7 @@ from typing import ClassVar, Final
 
 from msgspec import structs
 
-from opalink.conformance.specimen import (
+from opalink.conformance.zoo.specimen import (
     STATUS,
     TXN,
     TYPE,

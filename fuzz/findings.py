@@ -5,7 +5,7 @@ Plan: what is seen.
 
 from msgspec import Struct
 
-from opalink.conformance.results import Step
+from opalink.conformance.bundle.results import Step
 
 # ── What is seen ─────────────────────────────────────────────────────────────────────────────────────
 

@@ -17,7 +17,7 @@ from typing import Final
 
 from msgspec import Struct, field
 
-from opalink.conformance.results import Actor
+from opalink.conformance.bundle.results import Actor
 from opalink.fuzz.case import Case, parse, text
 from opalink.fuzz.findings import Finding, Played, Point
 from opalink.fuzz.mutator import Mutator

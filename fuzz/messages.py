@@ -14,8 +14,8 @@ from functools import cached_property
 from random import Random
 from typing import Any, Final
 
-from opalink.conformance.matrix import NEEDS, STATES, TRAINING, Matrix
 from opalink.conformance.purposes import unmet
+from opalink.conformance.tester.matrix import NEEDS, STATES, TRAINING, Matrix
 from opalink.fuzz import values
 from opalink.fuzz.packets import layout_of
 from opalink.fuzz.steps import Send

@@ -16,7 +16,7 @@ from typing import Final
 
 from msgspec import structs
 
-from opalink.conformance.matrix import BRIEF
+from opalink.conformance.tester.matrix import BRIEF
 from opalink.fuzz import values
 from opalink.fuzz.case import Case
 from opalink.fuzz.messages import Messages, listed

@@ -19,7 +19,7 @@ from typing import Any, ClassVar
 import click
 from msgspec import Struct, structs
 
-from opalink.conformance.specimen import Specimen
+from opalink.conformance.zoo.specimen import Specimen
 from opalink.fuzz.case import text
 from opalink.fuzz.faults import FAULTS, AnswersAnswers, Fault, Leaks, ManyProperties
 from opalink.fuzz.guide import Campaign, Fuzzer, Limits

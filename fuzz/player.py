@@ -8,9 +8,9 @@ Plan: what the upper tester does · the player: a case, steps.
 
 from typing import Any, Final, Self
 
-from opalink.conformance import preambles
 from opalink.conformance.conclusions import Conclusive, Fail
 from opalink.conformance.runner import Options, Runner
+from opalink.conformance.tester import preambles
 from opalink.fuzz.case import Case
 from opalink.fuzz.exchange import Exchange, Known
 from opalink.fuzz.findings import Played

@@ -13,7 +13,7 @@ from typing import Any, Final
 from junitparser import Failure, JUnitXml, Skipped, TestCase, TestSuite
 
 import opalink
-from opalink.conformance.report import printable
+from opalink.conformance.bundle.report import printable
 from opalink.conformance.verdicts import Exit
 from opalink.fuzz.case import text
 from opalink.fuzz.findings import Finding

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 import opalink
-from opalink.conformance.evidence import SENDERS
-from opalink.conformance.report import lane_name, packet_name, printable
-from opalink.conformance.results import Actor
+from opalink.conformance.bundle.evidence import SENDERS
+from opalink.conformance.bundle.report import lane_name, packet_name, printable
+from opalink.conformance.bundle.results import Actor
 from opalink.fuzz.case import Case, text
 from opalink.fuzz.guide import load
 from opalink.fuzz.steps import CaseError

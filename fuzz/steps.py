@@ -7,7 +7,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from opalink.conformance.matrix import STATES
+from opalink.conformance.tester.matrix import STATES
 from opalink.protocol.ir.write import Plain
 from opalink.protocol.packets import Lane
 from opalink.spec.form import Form

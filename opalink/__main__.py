@@ -19,43 +19,43 @@ COMMANDS = {
         "Write the PICS of IUT from what it shows, for its vendor to correct.",
     ),
     "review": (
-        "opalink.conformance.pics_commands:review",
+        "opalink.conformance.papers.commands:review",
         "Say whether the declaration PICS is legal, without any device.",
     ),
     "smoke": (
-        "opalink.conformance.inspect_commands:smoke",
+        "opalink.conformance.wiring.commands:smoke",
         "Say whether IUT is wired right, before anyone blames a module.",
     ),
     "explain": (
-        "opalink.conformance.inspect_commands:explain",
+        "opalink.conformance.wiring.commands:explain",
         "Say what the requirement or the test NAME is, what shows it, and where it stands in the document.",
     ),
     "keygen": (
-        "opalink.conformance.seal_commands:keygen",
+        "opalink.conformance.sealed.commands:keygen",
         "Make an Ed25519 key to sign bundles with: OUT for you alone, and OUT.pub for everybody.",
     ),
     "sign": (
-        "opalink.conformance.seal_commands:sign",
+        "opalink.conformance.sealed.commands:sign",
         "Seal the BUNDLE that certify left, whatever its verdict is.",
     ),
     "verify": (
-        "opalink.conformance.seal_commands:verify",
+        "opalink.conformance.sealed.commands:verify",
         "Say whether the BUNDLE is whole, is what was signed, and is what its tape gives.",
     ),
     "judge": (
-        "opalink.conformance.judge_commands:judge",
+        "opalink.conformance.offline.commands:judge",
         "Say what is wrong with the session in the recording FILE, or - for standard input.",
     ),
     "explore": (
-        "opalink.conformance.explore_commands:explore",
+        "opalink.conformance.exploration.commands:explore",
         "Explore the module IUT beyond the locked corpus: its machines, one by one, along examples drawn at random.",
     ),
     "replay": (
-        "opalink.conformance.explore_commands:replay",
+        "opalink.conformance.exploration.commands:replay",
         "Perform the tester's side of the counterexample FILE again, on IUT.",
     ),
     "selfcheck": (
-        "opalink.conformance.selfcheck_commands:selfcheck",
+        "opalink.conformance.selfcheck.commands:selfcheck",
         "Measure the suite: mutants that it must kill, the zoo, and modules that it must not fail.",
     ),
     "module": ("opalink.protocol.module_commands:module", "Reference modules, and a template for your own."),

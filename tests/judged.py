@@ -17,7 +17,7 @@ from typing import Final
 
 import click
 
-from opalink.conformance.judge import Judgement, judge
+from opalink.conformance.offline.judge import Judgement, judge
 from opalink.protocol.capture.pcapng import LINKTYPE_PACKET, Interface, Writer
 from opalink.protocol.engine.meeting import Meeting
 from opalink.protocol.engine.module import Module

@@ -19,7 +19,7 @@ from collections.abc import Iterator
 import click
 
 from opalink.conformance import Campaign, Options, Plan, Verdict, certify
-from opalink.conformance.results import Result
+from opalink.conformance.bundle.results import Result
 from opalink.protocol.ir.load import catalogue
 
 # ── The load ─────────────────────────────────────────────────────────────────────────────────────────

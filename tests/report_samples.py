@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from opalink.conformance.results import (
+from opalink.conformance.bundle.results import (
     Actor,
     Bound,
     Campaign,

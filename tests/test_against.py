@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from opalink.__main__ import cli
-from opalink.conformance import html
-from opalink.conformance.against import BundleError, changes, earlier, sentences
-from opalink.conformance.evidence import bundle
-from opalink.conformance.results import Result
+from opalink.conformance.bundle import html
+from opalink.conformance.bundle.against import BundleError, changes, earlier, sentences
+from opalink.conformance.bundle.evidence import bundle
+from opalink.conformance.bundle.results import Result
 from opalink.conformance.verdicts import Exit, Verdict
 from tests.report_samples import campaign
 

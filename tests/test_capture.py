@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scapy.utils import PcapNgReader as ScapyReader
 
-from opalink.conformance import evidence
+from opalink.conformance.bundle import evidence
 from opalink.protocol import codec
 from opalink.protocol.capture import pcapng
 from opalink.protocol.capture.pcapng import (

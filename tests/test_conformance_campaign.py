@@ -9,18 +9,18 @@ from typing import Any, ClassVar
 import pytest
 
 from opalink.conformance import runner
+from opalink.conformance.bundle.coverage import binds
+from opalink.conformance.bundle.results import Actor, How, Result
 from opalink.conformance.campaign import certify
-from opalink.conformance.coverage import binds
-from opalink.conformance.ledger import BURDEN
-from opalink.conformance.monitors import Monitor
-from opalink.conformance.pics import PicsError, read, write
+from opalink.conformance.papers.pics import PicsError, read, write
 from opalink.conformance.purposes import Plan
-from opalink.conformance.results import Actor, How, Result
 from opalink.conformance.runner import Options, seed_of
-from opalink.conformance.session import Session
+from opalink.conformance.tester.ledger import BURDEN
+from opalink.conformance.tester.monitors import Monitor
+from opalink.conformance.tester.session import Session
 from opalink.conformance.trials import Host
 from opalink.conformance.verdicts import Conclusion, Verdict
-from opalink.conformance.zoo import members
+from opalink.conformance.zoo.roster import members
 from opalink.protocol.engine.module import Module
 from opalink.protocol.ir.load import catalogue
 from opalink.protocol.packets import Lane, Operation

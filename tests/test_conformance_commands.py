@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from opalink.__main__ import cli
-from opalink.conformance.pics import read
+from opalink.conformance.papers.pics import read
 from opalink.conformance.verdicts import Exit
 from opalink.protocol.ir.load import catalogue
 

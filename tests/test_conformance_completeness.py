@@ -12,14 +12,14 @@ from functools import cache
 import pytest
 
 from opalink.conformance import Campaign, Options, Plan, certify
-from opalink.conformance.coverage import REASONS, binds
+from opalink.conformance.bundle.coverage import REASONS, binds
+from opalink.conformance.bundle.results import Actor
 from opalink.conformance.generated import Suite
-from opalink.conformance.matrix import BRIEF, GATEWAY, NEEDS, STATES, UNREACHED, Matrix, reachable
 from opalink.conformance.purposes import PLANES, unmet
-from opalink.conformance.results import Actor
 from opalink.conformance.selection import purposes
-from opalink.conformance.witnesses_timers import EDGES
-from opalink.conformance.zoo import members
+from opalink.conformance.tester.matrix import BRIEF, GATEWAY, NEEDS, STATES, UNREACHED, Matrix, reachable
+from opalink.conformance.zoo.roster import members
+from opalink.conformance.zoo.witnesses_timers import EDGES
 from opalink.protocol import codec
 from opalink.protocol.codec import DecodeError, Status
 from opalink.protocol.engine.module import features_of

@@ -11,18 +11,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opalink.__main__ import cli
+from opalink.conformance.bundle.results import Campaign, How, Result
 from opalink.conformance.campaign import certify
 from opalink.conformance.levels import REACH_OF, Reach, reach_of, reached
 from opalink.conformance.purposes import Plan
-from opalink.conformance.results import Campaign, How, Result
 from opalink.conformance.runner import Options
 from opalink.conformance.verdicts import Conclusion, Exit, Verdict
 from opalink.protocol.engine.module import Module
 from opalink.protocol.packets import ConditionOperation, Operation, OperationTag, Outcome, Status
 from opalink.protocol.runtime import Tlv
 
-HANDLESS = "py:opalink.conformance.zoo:Handless"
-REMOVABLE = "py:opalink.conformance.zoo:Removable"
+HANDLESS = "py:opalink.conformance.zoo.roster:Handless"
+REMOVABLE = "py:opalink.conformance.zoo.roster:Removable"
 NEVER_BUSY = f"py:{__name__}:NeverBusy"
 
 
@@ -74,7 +74,7 @@ def test_the_plan_cert_demands_all() -> None:
 
 
 def test_a_failure_is_one_at_every_level() -> None:
-    made = quick("py:opalink.conformance.zoo:Mute", level=Reach.L1, selection="MOD/WIRE/TXN")
+    made = quick("py:opalink.conformance.zoo.roster:Mute", level=Reach.L1, selection="MOD/WIRE/TXN")
     assert made.verdict is Conclusion.NON_CONFORMANT
 
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opalink.__main__ import cli
-from opalink.conformance.pics import Pics, PicsError, Product, contradictions, load, read, review, write
+from opalink.conformance.papers.pics import Pics, PicsError, Product, contradictions, load, read, review, write
 from opalink.conformance.verdicts import Exit
 from opalink.protocol.ir.load import catalogue
 

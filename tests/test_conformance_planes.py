@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opalink.__main__ import cli
+from opalink.conformance.bundle.report import replay
+from opalink.conformance.bundle.results import Campaign, How
 from opalink.conformance.campaign import certify
 from opalink.conformance.planes import CHOICES, Planes, confined, plane_of
 from opalink.conformance.purposes import PLANES, Plan, Purpose
-from opalink.conformance.report import replay
-from opalink.conformance.results import Campaign, How
 from opalink.conformance.runner import Options
 from opalink.conformance.selection import purposes
 from opalink.conformance.verdicts import Conclusion, Exit, Verdict

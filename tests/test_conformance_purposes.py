@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opalink.conformance.generated import Suite, generated
-from opalink.conformance.matrix import GATEWAY, STATES, TRAINING
 from opalink.conformance.purposes import Class, Damage, Exchange, Oracle, Plan, Purpose, included, unmet
 from opalink.conformance.scenarios import scenario_of, scenarios
 from opalink.conformance.selection import BadExpression, expression, purposes, select
-from opalink.conformance.stimuli import stimulus
+from opalink.conformance.tester.matrix import GATEWAY, STATES, TRAINING
+from opalink.conformance.tester.stimuli import stimulus
 from opalink.conformance.verdicts import EXITS, Conclusion, Exit, Verdict, conclude, worst
 from opalink.protocol import codec
 from opalink.protocol.errors import DecodeError, Fault

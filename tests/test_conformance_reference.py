@@ -5,9 +5,9 @@ Plan: verdicts · coverage.
 
 import pytest
 
+from opalink.conformance.bundle.results import How
 from opalink.conformance.campaign import certify
 from opalink.conformance.purposes import Plan
-from opalink.conformance.results import How
 from opalink.conformance.runner import Options
 from opalink.conformance.verdicts import Conclusion, Verdict
 from opalink.protocol.ir.load import catalogue

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from opalink.conformance import Verdict, trials
-from opalink.conformance.ledger import Ledger
-from opalink.conformance.monitors import Monitor
+from opalink.conformance.bundle.results import Result
 from opalink.conformance.purposes import Exchange, Oracle, Purpose
-from opalink.conformance.results import Result
+from opalink.conformance.tester.ledger import Ledger
+from opalink.conformance.tester.monitors import Monitor
 from opalink.conformance.trials import BUSY, TIMES, Host, Trial, conclude
 from opalink.protocol import codec
 from opalink.protocol.ir.load import catalogue

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opalink.conformance import evidence, report
-from opalink.conformance.results import Actor, Result, Step
+from opalink.conformance.bundle import evidence, report
+from opalink.conformance.bundle.results import Actor, Result, Step
 from opalink.conformance.verdicts import Verdict
 from opalink.protocol.capture.pcapng import (
     COMMENT_MAX,

@@ -13,11 +13,11 @@ import pytest
 from click.testing import CliRunner, Result
 
 from opalink.__main__ import cli
-from opalink.conformance import zoo
 from opalink.conformance.explain import NEAR, ExplainedRequirement, ExplainedTest, Unknown, explain
 from opalink.conformance.purposes import Exchange
 from opalink.conformance.selection import purposes
 from opalink.conformance.verdicts import Exit
+from opalink.conformance.zoo import roster as zoo
 from opalink.protocol.ir.load import catalogue
 from opalink.spec.form import Role
 

@@ -16,11 +16,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from opalink.__main__ import cli
-from opalink.conformance.explore import Explored, Explorer, exit_of
-from opalink.conformance.explore_session import Meeting
-from opalink.conformance.explore_table import Tables, Told, explorable
-from opalink.conformance.mutants import mutants
-from opalink.conformance.replay import perform, read
+from opalink.conformance.exploration.explore import Explored, Explorer, exit_of
+from opalink.conformance.exploration.replay import perform, read
+from opalink.conformance.exploration.session import Meeting
+from opalink.conformance.exploration.table import Tables, Told, explorable
+from opalink.conformance.selfcheck.mutants import mutants
 from opalink.conformance.verdicts import Exit, Verdict
 from opalink.protocol.engine.module import Module
 from opalink.protocol.engine.module.module import features_of
@@ -61,12 +61,12 @@ FAULTS = (
     ("FOCUS", f"status.swap.FOCUS.{_FOCUSED}.FOCUS_MOVE_request.not_reachable.RANGE_LIMIT", "R-WIRE-020"),
     ("FIRMWARE", "status.swap.FIRMWARE.IDLE.FW_BEGIN_request.not_component_known.FW_WRONG_COMPONENT", "R-WIRE-020"),
     ("TIME", "status.swap.TIME.FREE_ACQUIRE.TRIGGER_AT_request.NO_TIME", "R-WIRE-020"),
-    ("FOCUS", "zoo:Breaking", "R-WIRE-021"),
+    ("FOCUS", "zoo.roster:Breaking", "R-WIRE-021"),
 )  # fmt: skip
 
 
 def _faulty(fault: str) -> str:
-    if fault.startswith("zoo:"):
+    if fault.startswith("zoo."):
         return f"py:opalink.conformance.{fault}"
     mutant = mutants()[fault]
     return mutant.uri(mutant.profiles[0])

@@ -11,16 +11,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from opalink.conformance import evidence, flit_watch, zoo
+from opalink.conformance.bundle import evidence
+from opalink.conformance.bundle.results import Campaign
 from opalink.conformance.campaign import certify
-from opalink.conformance.flit_bench import FlitBench, by_hand
-from opalink.conformance.flit_watch import FlitWatch, Granted, Reading, ahead
-from opalink.conformance.ledger import Ledger
 from opalink.conformance.purposes import Plan, unmet
-from opalink.conformance.results import Campaign
 from opalink.conformance.runner import Options
 from opalink.conformance.selection import purposes
+from opalink.conformance.tester import flit_watch
+from opalink.conformance.tester.flit_bench import FlitBench, by_hand
+from opalink.conformance.tester.flit_watch import FlitWatch, Granted, Reading, ahead
+from opalink.conformance.tester.ledger import Ledger
 from opalink.conformance.verdicts import Conclusion, Verdict
+from opalink.conformance.zoo import roster as zoo
 from opalink.protocol import codec
 from opalink.protocol.capture.pcapng import LINKTYPE_FLIT, read
 from opalink.protocol.codec import DecodeError, Sideband, encode_sideband
@@ -275,7 +277,7 @@ def judged(uri: str, selection: str) -> Campaign:
 
 
 def test_the_recording_of_a_flit_test_holds_what_the_lanes_carried() -> None:
-    campaign = judged("py:opalink.conformance.zoo:NeverMisses", "MOD/FLT/ORDER/TI-asked")
+    campaign = judged("py:opalink.conformance.zoo.roster:NeverMisses", "MOD/FLT/ORDER/TI-asked")
     (result,) = campaign.results
     assert result.verdict is Verdict.FAIL
     out = BytesIO()

@@ -5,7 +5,7 @@ Plan: operators · cases.
 
 import pytest
 
-from opalink.conformance.matrix import STATES
+from opalink.conformance.tester.matrix import STATES
 from opalink.fuzz import mutator
 from opalink.fuzz.case import Case
 from opalink.fuzz.mutator import LENGTH, Mutator, operators

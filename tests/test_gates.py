@@ -19,15 +19,15 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from opalink.conformance import ids, runner
+from opalink.conformance.bundle.results import Result
 from opalink.conformance.campaign import begin, certify
-from opalink.conformance.pics import read, write
+from opalink.conformance.papers.pics import read, write
+from opalink.conformance.papers.waivers import signature
 from opalink.conformance.purposes import Class, Purpose
-from opalink.conformance.results import Result
 from opalink.conformance.runner import Options
 from opalink.conformance.selection import purposes
 from opalink.conformance.verdicts import Conclusion, Verdict
-from opalink.conformance.waivers import signature
-from opalink.conformance.zoo import members
+from opalink.conformance.zoo.roster import members
 from opalink.protocol.engine.module import Module
 from opalink.protocol.ir.load import catalogue
 from opalink.protocol.packets import PacketType

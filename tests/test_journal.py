@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from opalink.__main__ import cli
-from opalink.conformance import journal as journals
 from opalink.conformance import pace
+from opalink.conformance.bundle import journal as journals
+from opalink.conformance.bundle.journal import FILE, Journal, ResumeError, journal
+from opalink.conformance.bundle.results import Campaign, Result
 from opalink.conformance.campaign import Certification, begin
-from opalink.conformance.journal import FILE, Journal, ResumeError, journal
-from opalink.conformance.order import Order
 from opalink.conformance.purposes import Purpose
-from opalink.conformance.results import Campaign, Result
 from opalink.conformance.runner import Options, Runner
+from opalink.conformance.sealed.order import Order
 from opalink.conformance.selection import purposes, select
 from opalink.conformance.verdicts import Exit, Verdict
 from opalink.spec.form import Role

@@ -12,14 +12,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from opalink.__main__ import cli
-from opalink.conformance import handmade, histories, witnesses_journeys, zoo
 from opalink.conformance.campaign import begin
 from opalink.conformance.purposes import Plan, Purpose
 from opalink.conformance.runner import Options
 from opalink.conformance.selection import select
-from opalink.conformance.specimen import decoded
+from opalink.conformance.selfcheck import handmade
 from opalink.conformance.sufferings import Suffering, grouped
 from opalink.conformance.verdicts import Verdict
+from opalink.conformance.zoo import histories, witnesses_journeys
+from opalink.conformance.zoo import roster as zoo
+from opalink.conformance.zoo.specimen import decoded
 from opalink.protocol import codec
 from opalink.protocol import packets as p
 from opalink.protocol.engine.endpoint import Departure

@@ -16,18 +16,19 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from opalink.__main__ import cli
-from opalink.conformance import judge as judging
-from opalink.conformance import pics, zoo
+from opalink.conformance.bundle.evidence import record
+from opalink.conformance.bundle.results import Campaign, Result
 from opalink.conformance.campaign import certify
-from opalink.conformance.evidence import record
-from opalink.conformance.flit_bench import by_hand
-from opalink.conformance.judge import ALONE, HOLES, Judgement, Outcome, judge
-from opalink.conformance.judge_packets import HELD, Packets
+from opalink.conformance.offline import judge as judging
+from opalink.conformance.offline.judge import ALONE, HOLES, Judgement, Outcome, judge
+from opalink.conformance.offline.packets import HELD, Packets
+from opalink.conformance.papers import pics
 from opalink.conformance.purposes import Plan
-from opalink.conformance.results import Campaign, Result
 from opalink.conformance.runner import Options
-from opalink.conformance.specimen import RSP, STATUS, TXN, TYPE, put
+from opalink.conformance.tester.flit_bench import by_hand
 from opalink.conformance.verdicts import Verdict
+from opalink.conformance.zoo import roster as zoo
+from opalink.conformance.zoo.specimen import RSP, STATUS, TXN, TYPE, put
 from opalink.protocol import codec
 from opalink.protocol.capture.pcapng import (
     LINKTYPE_FLIT,

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 
-from opalink.conformance.judge import Outcome
-from opalink.conformance.possible import Exchange, Possible
-from opalink.conformance.specimen import RSP, STATUS, TXN, TYPE
+from opalink.conformance.offline.judge import Outcome
+from opalink.conformance.offline.possible import Exchange, Possible
+from opalink.conformance.zoo.specimen import RSP, STATUS, TXN, TYPE
 from opalink.protocol import codec
 from opalink.protocol.codec import Packet, Status
 from opalink.protocol.ir.load import catalogue

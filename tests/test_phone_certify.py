@@ -14,15 +14,16 @@ import pytest
 from click.testing import CliRunner
 
 from opalink.__main__ import cli
-from opalink.conformance import Conclusion, Options, Verdict, certify, zoo
+from opalink.conformance import Conclusion, Options, Verdict, certify
+from opalink.conformance.bundle.coverage import coverage
 from opalink.conformance.campaign import untested
-from opalink.conformance.coverage import coverage
 from opalink.conformance.generated import generated
 from opalink.conformance.levels import Reach
-from opalink.conformance.matrix import PHONE_STATES
 from opalink.conformance.purposes import Exchange
 from opalink.conformance.scenarios import scenarios
-from opalink.conformance.witnesses_phone import ALL, PhoneSpecimen, with_parts
+from opalink.conformance.tester.matrix import PHONE_STATES
+from opalink.conformance.zoo import roster as zoo
+from opalink.conformance.zoo.witnesses_phone import ALL, PhoneSpecimen, with_parts
 from opalink.protocol.codec import Tlv
 from opalink.protocol.engine.machine import Cause
 from opalink.protocol.engine.phone import Phone

@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from opalink.__main__ import cli
+from opalink.conformance.bundle.results import Actor
 from opalink.conformance.campaign import certify
-from opalink.conformance.pixit import Attached, Pixit, PixitError, assistants, load, read, spoken, text
-from opalink.conformance.results import Actor
+from opalink.conformance.papers.pixit import Attached, Pixit, PixitError, assistants, load, read, spoken, text
 from opalink.conformance.runner import Options
 from opalink.conformance.verdicts import Exit, Verdict
 from opalink.protocol.packets import AttachOperation, Lane, LaneDownOperation, OperationTag, Outcome

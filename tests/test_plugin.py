@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from opalink.conformance import Options, certify
+from opalink.conformance.papers.waivers import signature
 from opalink.conformance.verdicts import Exit, Verdict
-from opalink.conformance.waivers import signature
 
 SELECTION = "MOD/WIRE/ORDER or MOD/DSC/SPDM"
-MUTE = "py:opalink.conformance.zoo:Mute"
+MUTE = "py:opalink.conformance.zoo.roster:Mute"
 
 
 def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -42,7 +42,7 @@ def test_its_verdicts_are_those_of_certify(tmp_path: Path) -> None:
 
 
 def test_a_failure_names_the_requirement_and_what_was_expected(tmp_path: Path) -> None:
-    done = campaign(tmp_path, "py:opalink.conformance.zoo:Breaking", "-k", "MOD/WIRE/ORDER", "-x")
+    done = campaign(tmp_path, "py:opalink.conformance.zoo.roster:Breaking", "-k", "MOD/WIRE/ORDER", "-x")
     assert done.returncode == 1, done.stdout
     assert "FAIL: with {" in done.stdout
     assert "R-WIRE-021: " in done.stdout
@@ -59,7 +59,7 @@ def test_what_is_inconclusive_is_no_success(tmp_path: Path) -> None:
 
 
 def test_a_run_in_which_all_that_failed_is_waived_ends_with_7(tmp_path: Path) -> None:
-    iut, test = "py:opalink.conformance.zoo:Breaking", "MOD/WIRE/ORDER/BI-fields"
+    iut, test = "py:opalink.conformance.zoo.roster:Breaking", "MOD/WIRE/ORDER/BI-fields"
     (failed,) = certify(iut, Options(selection=test)).results
     waiver = f'id = "W-1"\ntest = "{test}"\nverdict = "fail"\nsignature = "{signature(failed)}"\n'
     (tmp_path / "w.toml").write_text(

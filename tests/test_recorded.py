@@ -15,15 +15,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 
-from opalink.conformance import tape as tapes
+from opalink.conformance.bundle.results import Campaign
 from opalink.conformance.campaign import certify
-from opalink.conformance.order import order_of
-from opalink.conformance.recorded import PIECE, NotReproducible, Recorder, Taped, replayed
-from opalink.conformance.results import Campaign
 from opalink.conformance.runner import Options
-from opalink.conformance.tape import Kind, Tape, TapeError, Turn, playing, recording, turns
+from opalink.conformance.sealed import tape as tapes
+from opalink.conformance.sealed.order import order_of
+from opalink.conformance.sealed.recorded import PIECE, NotReproducible, Recorder, Taped, replayed
+from opalink.conformance.sealed.tape import Kind, Tape, TapeError, Turn, playing, recording, turns
 from opalink.conformance.verdicts import Verdict
-from opalink.conformance.zoo import members
+from opalink.conformance.zoo.roster import members
 from opalink.protocol.capture.blocks import ENHANCED
 from opalink.protocol.transport import Channel
 

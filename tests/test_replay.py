@@ -14,16 +14,16 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from opalink.__main__ import cli
-from opalink.conformance import preambles
-from opalink.conformance.explore_session import Meeting, note_of, operation_of
-from opalink.conformance.replay import Counterexample, NotACounterexample, perform, read, recorded, write
-from opalink.conformance.results import Actor, Step
+from opalink.conformance.bundle.results import Actor, Step
+from opalink.conformance.exploration.replay import Counterexample, NotACounterexample, perform, read, recorded, write
+from opalink.conformance.exploration.session import Meeting, note_of, operation_of
+from opalink.conformance.tester import preambles
 from opalink.protocol import codec
 from opalink.protocol import packets as p
 from opalink.protocol.packets import Lane, OperationTag
 
 CLEAN = "py:opalink.protocol.engine.module:Module"
-FAULTY = "py:opalink.conformance.zoo:Breaking"
+FAULTY = "py:opalink.conformance.zoo.roster:Breaking"
 KEEPALIVE = codec.encode(codec.request(p.Keepalive(seq=1), 7))
 
 # ── A counterexample ─────────────────────────────────────────────────────────────────────────────────

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from junitparser import Error, Failure, JUnitXml, Skipped
 
-from opalink.conformance import junit, report
-from opalink.conformance.results import Actor, Campaign, Coverage, How, Result, Step
+from opalink.conformance.bundle import junit, report
+from opalink.conformance.bundle.results import Actor, Campaign, Coverage, How, Result, Step
 from opalink.conformance.verdicts import EXITS, Conclusion, Verdict
 from tests.report_samples import FAILED, HOSTILE, PASSED, campaign, result
 
@@ -24,7 +24,7 @@ CAMPAIGNS = [PASSED, FAILED, campaign(), campaign(result(Verdict.FAIL, actual=HO
 
 
 def test_the_schema_is_fresh() -> None:
-    """Otherwise: python -m opalink.conformance.report"""
+    """Otherwise: python -m opalink.conformance.bundle.report"""
     assert report.SCHEMA.read_text(encoding="utf-8") == report.schema()
 
 

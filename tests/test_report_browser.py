@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from opalink.conformance import html
-from opalink.conformance.results import Campaign
+from opalink.conformance.bundle import html
+from opalink.conformance.bundle.results import Campaign
 from opalink.conformance.verdicts import Verdict
 from tests.browser import CHROMIUM, Browser
 from tests.report_samples import ACCEPTED, FAILED, HOSTILE, campaign, result, steps

@@ -15,8 +15,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from opalink.conformance import baseline, html, ladder, pics, report
-from opalink.conformance.results import Actor, Campaign, Coverage, Step, Timed
+from opalink.conformance import baseline
+from opalink.conformance.bundle import html, ladder, report
+from opalink.conformance.bundle.results import Actor, Campaign, Coverage, Step, Timed
+from opalink.conformance.papers import pics
 from opalink.conformance.verdicts import Conclusion, Verdict
 from opalink.protocol.ir.load import catalogue
 from opalink.spec.form import MS

@@ -22,14 +22,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from opalink.__main__ import cli
-from opalink.conformance import Options, Plan, certify, reciter
-from opalink.conformance.documents import DocumentError
-from opalink.conformance.envelope import generate, public_key
-from opalink.conformance.evidence import ORDER, REPORT, STATEMENT, TAPE
-from opalink.conformance.sealing import Proof, sign, verify
-from opalink.conformance.statement import RefusedError
+from opalink.conformance import Options, Plan, certify
+from opalink.conformance.bundle.evidence import ORDER, REPORT, STATEMENT, TAPE
+from opalink.conformance.papers.documents import DocumentError
+from opalink.conformance.sealed.envelope import generate, public_key
+from opalink.conformance.sealed.sealing import Proof, sign, verify
+from opalink.conformance.sealed.statement import RefusedError
 from opalink.conformance.verdicts import Conclusion, Exit
-from opalink.conformance.zoo import members
+from opalink.conformance.zoo import reciter
+from opalink.conformance.zoo.roster import members
 
 GOOD = "py:opalink.protocol.engine.module:Module"
 BAD = members()["Breaking"].uri
@@ -363,8 +364,8 @@ def test_a_tape_that_unpacks_to_more_than_a_memory_holds_is_refused_at_once(bund
 
 
 def test_another_suite_cannot_tell(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("opalink.conformance.statement.sources", lambda: "0" * 64)
-    from opalink.conformance.statement import suite
+    monkeypatch.setattr("opalink.conformance.sealed.statement.sources", lambda: "0" * 64)
+    from opalink.conformance.sealed.statement import suite
 
     suite.cache_clear()
     try:

@@ -15,14 +15,16 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from opalink.__main__ import cli
-from opalink.conformance import selfcheck, zoo
-from opalink.conformance.matrix import UNREACHED
-from opalink.conformance.mutants import Mutant, mutants
-from opalink.conformance.mutants_equivalence import BEYOND, beyond, difference, equivalent
-from opalink.conformance.mutants_packets import hear, say
 from opalink.conformance.purposes import Plan
+from opalink.conformance.sealed import sources
 from opalink.conformance.selection import select
-from opalink.conformance.selfcheck import Depth, Fate, Outcome, Part, StuckError
+from opalink.conformance.selfcheck import measure as selfcheck
+from opalink.conformance.selfcheck.equivalence import BEYOND, beyond, difference, equivalent
+from opalink.conformance.selfcheck.measure import Depth, Fate, Outcome, Part, StuckError
+from opalink.conformance.selfcheck.mutants import Mutant, mutants
+from opalink.conformance.selfcheck.mutants_packets import hear, say
+from opalink.conformance.tester.matrix import UNREACHED
+from opalink.conformance.zoo import roster as zoo
 from opalink.protocol.codec import Packet, Status, decode, encode
 from opalink.protocol.ir.load import catalogue
 from opalink.protocol.packets import CountersGet, StateGet
@@ -255,17 +257,17 @@ def test_a_survivor_is_sorted_by_what_the_suite_lacks() -> None:
 
 
 def test_numbers_of_another_suite_are_said_to_be_stale(tmp_path: Path) -> None:
-    path = selfcheck.record({"digest": selfcheck.digest(), "x": 1}, tmp_path / "kept.json")
+    path = selfcheck.record({"digest": sources.digest(), "x": 1}, tmp_path / "kept.json")
     assert selfcheck.stale(selfcheck.recorded(path)) == ""
     old = {**selfcheck.recorded(path), "digest": "0" * 64}
     assert "another suite" in selfcheck.stale(old)
     assert "000000000000" in selfcheck.stale(old)
 
 
-def test_the_digest_covers_the_stored_walks(monkeypatch: pytest.MonkeyPatch) -> None:
-    before = selfcheck.digest()
-    monkeypatch.setattr(selfcheck, "WALKS", "no such file")
-    assert selfcheck.digest() != before
+def test_the_digest_covers_the_stored_walks_and_no_result() -> None:
+    covered = {path.name for path in sources.parts()}
+    assert {"attach.json", "measure.py", "module.py"} <= covered
+    assert selfcheck.RECORD not in covered
 
 
 def test_the_last_numbers_are_printed_with_what_is_to_be_said_of_their_age(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,9 +15,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from opalink.__main__ import cli
-from opalink.conformance.smoke import Smoke, smoke
-from opalink.conformance.specimen import Altered, sealed
 from opalink.conformance.verdicts import Exit
+from opalink.conformance.wiring.smoke import Smoke, smoke
+from opalink.conformance.zoo.specimen import Altered, sealed
 from opalink.protocol.engine.module import Module
 from opalink.protocol.packets import AttachOperation, ControlResult, OperationTag, Outcome, RecordKind, ResetKind
 from opalink.protocol.packets.bodies import encode_ControlResult
@@ -53,7 +53,9 @@ def over(channel: Channel, patch: pytest.MonkeyPatch, kind: str = "stdio") -> Sm
 # ── What is right ────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("uri", [MODULE, "py:opalink.conformance.zoo:FromTomorrow", "py:tests.test_smoke:handheld"])
+@pytest.mark.parametrize(
+    "uri", [MODULE, "py:opalink.conformance.zoo.roster:FromTomorrow", "py:tests.test_smoke:handheld"]
+)
 def test_what_is_wired_right_passes_every_check(uri: str) -> None:
     found = smoke(uri)
     assert [(c.name, c.ok, c.advice) for c in found.checks] == [(name, True, "") for name in CHECKS]
@@ -269,9 +271,9 @@ class Scrambled(Altered):
 @pytest.mark.parametrize(
     ("uri", "check", "words"),
     [
-        ("py:opalink.conformance.zoo:Mute", "attaches", "No BEACON came"),
-        ("py:opalink.conformance.zoo:BigEndian", "attaches", "highest byte first"),
-        ("py:opalink.conformance.zoo:AlwaysNo", "exchanges", "HELLO was answered"),
+        ("py:opalink.conformance.zoo.roster:Mute", "attaches", "No BEACON came"),
+        ("py:opalink.conformance.zoo.roster:BigEndian", "attaches", "highest byte first"),
+        ("py:opalink.conformance.zoo.roster:AlwaysNo", "exchanges", "HELLO was answered"),
         ("py:tests.test_smoke:OtherVersion", "attaches", "another version"),
         ("py:tests.test_smoke:Scrambled", "attaches", "is no packet"),
     ],

@@ -8,12 +8,12 @@ from typing import Any, Final
 
 import pytest
 
-from opalink.conformance import lint
-from opalink.conformance.ledger import Violation
-from opalink.conformance.mirror import Mirror
-from opalink.conformance.monitors import Monitor
 from opalink.conformance.purposes import Purpose
-from opalink.conformance.session import Known
+from opalink.conformance.selfcheck import lint
+from opalink.conformance.tester.ledger import Violation
+from opalink.conformance.tester.mirror import Mirror
+from opalink.conformance.tester.monitors import Monitor
+from opalink.conformance.tester.session import Known
 from opalink.conformance.verdicts import Verdict
 from opalink.protocol import codec
 from opalink.protocol import packets as p

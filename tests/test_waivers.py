@@ -17,12 +17,9 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from opalink.__main__ import cli
+from opalink.conformance.bundle.results import Result
 from opalink.conformance.campaign import certify
-from opalink.conformance.purposes import Plan
-from opalink.conformance.results import Result
-from opalink.conformance.runner import Options
-from opalink.conformance.verdicts import Conclusion, Exit, Verdict
-from opalink.conformance.waivers import (
+from opalink.conformance.papers.waivers import (
     WIDEST,
     Waiver,
     WaiverError,
@@ -34,6 +31,9 @@ from opalink.conformance.waivers import (
     settle,
     signature,
 )
+from opalink.conformance.purposes import Plan
+from opalink.conformance.runner import Options
+from opalink.conformance.verdicts import Conclusion, Exit, Verdict
 
 # ── A failure and its waiver ─────────────────────────────────────────────────────────────────────────
 

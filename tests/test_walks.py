@@ -11,16 +11,16 @@ from hypothesis import strategies as st
 
 from opalink.conformance import Options, Plan
 from opalink.conformance.campaign import begin
-from opalink.conformance.matrix import STATES, Matrix
-from opalink.conformance.mutants import mutants
-from opalink.conformance.mutants_equivalence import BEYOND, wrong_rows
 from opalink.conformance.scenarios import scenarios
 from opalink.conformance.scenarios.walks import ENTERED
 from opalink.conformance.selection import select
+from opalink.conformance.selfcheck.equivalence import BEYOND, wrong_rows
+from opalink.conformance.selfcheck.mutants import mutants
+from opalink.conformance.tester.matrix import STATES, Matrix
 from opalink.conformance.verdicts import Verdict
-from opalink.conformance.walk_table import STEPS
-from opalink.conformance.walks import OWN, Walk, differ, rows_of, walks
-from opalink.conformance.walks_search import Search
+from opalink.conformance.walks.rows import OWN, Walk, differ, rows_of, walks
+from opalink.conformance.walks.search import Search
+from opalink.conformance.walks.table import STEPS
 from opalink.protocol.ir.load import catalogue
 from opalink.spec.form import Form, Role
 
@@ -85,7 +85,7 @@ def test_another_module_passes_a_walk_or_goes_another_way(uri: str) -> None:
 
 @pytest.mark.parametrize("name", ["Varied", "Latest", "LastMoment"])
 def test_legal_variation_fails_no_walk(name: str) -> None:
-    found = Counter(verdicts(f"py:opalink.conformance.zoo:{name}", slice(0, None, 9)).values())
+    found = Counter(verdicts(f"py:opalink.conformance.zoo.roster:{name}", slice(0, None, 9)).values())
     assert set(found) <= {Verdict.PASS, Verdict.NA, Verdict.NOTRUN}
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from opalink.conformance.monitors import Monitor
+from opalink.conformance.tester.monitors import Monitor
 from opalink.protocol import codec
 from opalink.protocol import packets as p
 from opalink.protocol.ir.load import catalogue

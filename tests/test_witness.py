@@ -9,20 +9,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opalink.conformance import (
+from opalink.conformance.campaign import certify
+from opalink.conformance.runner import Options
+from opalink.conformance.selfcheck.measure import testable as musts
+from opalink.conformance.selfcheck.mutants import mutants
+from opalink.conformance.verdicts import Verdict
+from opalink.conformance.zoo import roster as zoo
+from opalink.conformance.zoo import (
     witnesses_descriptor,
     witnesses_frame,
     witnesses_lens,
     witnesses_motion,
     witnesses_repair,
-    zoo,
 )
-from opalink.conformance.campaign import certify
-from opalink.conformance.mutants import mutants
-from opalink.conformance.runner import Options
-from opalink.conformance.selfcheck import testable as musts
-from opalink.conformance.verdicts import Verdict
-from opalink.conformance.witness import Hearing, Saying, answering, hearing, saying
+from opalink.conformance.zoo.witness import Hearing, Saying, answering, hearing, saying
 from opalink.protocol import codec
 from opalink.protocol import packets as p
 from opalink.protocol import strategies as made

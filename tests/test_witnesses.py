@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from opalink.conformance import selfcheck
-from opalink.conformance.mutants import Mutant, mutants
-from opalink.conformance.mutants_packets import Check, say
-from opalink.conformance.selfcheck import Depth, Fate, try_mutant
+from opalink.conformance.selfcheck import measure as selfcheck
+from opalink.conformance.selfcheck.measure import Depth, Fate, try_mutant
+from opalink.conformance.selfcheck.mutants import Mutant, mutants
+from opalink.conformance.selfcheck.mutants_packets import Check, say
 from opalink.protocol import codec
 from opalink.protocol.codec import DecodeError
 from opalink.protocol.ir.load import catalogue

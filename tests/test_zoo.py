@@ -7,11 +7,11 @@ import importlib
 
 import pytest
 
-from opalink.conformance import zoo
 from opalink.conformance.campaign import certify
 from opalink.conformance.purposes import Plan
 from opalink.conformance.runner import Options
 from opalink.conformance.verdicts import Conclusion, Verdict
+from opalink.conformance.zoo import roster as zoo
 from opalink.protocol.ir.load import catalogue
 from opalink.protocol.transport import IutUri
 from opalink.protocol.transport.errors import BenchError

@@ -16,7 +16,7 @@ from importlib import import_module
 from msgspec import structs
 
 from opalink.conformance.purposes import PLANES, ROLES, Plan, Purpose, sentence
-from opalink.conformance.session import Session
+from opalink.conformance.tester.session import Session
 from opalink.protocol.ir.load import catalogue
 from opalink.spec.form import Role
 

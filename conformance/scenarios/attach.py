@@ -6,9 +6,9 @@ Plan: beacons and light · greeting.
 from msgspec import structs
 
 from opalink.conformance.conclusions import Inconclusive
-from opalink.conformance.preambles import attach, greet, hello, light, meet, ready
 from opalink.conformance.scenarios import scenario
-from opalink.conformance.session import EVENTUALLY, Session
+from opalink.conformance.tester.preambles import attach, greet, hello, light, meet, ready
+from opalink.conformance.tester.session import EVENTUALLY, Session
 from opalink.protocol import packets as p
 from opalink.protocol.codec import Status
 from opalink.protocol.packets import Lane, MachineId, OperationTag

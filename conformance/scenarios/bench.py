@@ -6,13 +6,13 @@ happens; these provoke it.
 Plan: binding · records · lanes · operations · time.
 """
 
+from opalink.conformance.bundle.results import Actor
 from opalink.conformance.conclusions import Fail, Inapplicable
-from opalink.conformance.preambles import attach, meet, ready
 from opalink.conformance.purposes import Plan
-from opalink.conformance.results import Actor
 from opalink.conformance.scenarios import scenario
 from opalink.conformance.scenarios.link import MOVING
-from opalink.conformance.session import EVENTUALLY, Session
+from opalink.conformance.tester.preambles import attach, meet, ready
+from opalink.conformance.tester.session import EVENTUALLY, Session
 from opalink.protocol import codec
 from opalink.protocol import packets as p
 from opalink.protocol.codec import Record

@@ -7,11 +7,11 @@ Plan: helpers · setting up · control.
 
 from msgspec import structs
 
-from opalink.conformance.ledger import Heard
-from opalink.conformance.preambles import configured, contract, paused, quickest, ready, setup, streaming
 from opalink.conformance.scenarios import scenario
-from opalink.conformance.session import EVENTUALLY, Session
-from opalink.conformance.watches import CLASS_BOUND
+from opalink.conformance.tester.ledger import Heard
+from opalink.conformance.tester.preambles import configured, contract, paused, quickest, ready, setup, streaming
+from opalink.conformance.tester.session import EVENTUALLY, Session
+from opalink.conformance.tester.watches import CLASS_BOUND
 from opalink.protocol import packets as p
 from opalink.protocol.codec import Status
 from opalink.protocol.packets import FrameResult, MachineId, StreamOp

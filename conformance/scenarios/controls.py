@@ -4,10 +4,10 @@ Plan: rings and ownership.
 """
 
 from opalink.conformance.conclusions import Inapplicable
-from opalink.conformance.preambles import contract
 from opalink.conformance.scenarios import scenario
 from opalink.conformance.scenarios.lens import FOCUS, MOTOR_OF, RING_OF, driven, motorised, own, ring_of, rings_of, turn
-from opalink.conformance.session import EVENTUALLY, Session
+from opalink.conformance.tester.preambles import contract
+from opalink.conformance.tester.session import EVENTUALLY, Session
 from opalink.protocol import packets as p
 from opalink.protocol.codec import Status
 from opalink.protocol.packets import ControlId, OperationTag, Owner, OwnerPolicy

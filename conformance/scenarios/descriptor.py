@@ -9,10 +9,10 @@ from collections import Counter
 from collections.abc import Iterable
 from itertools import pairwise
 
-from opalink.conformance.preambles import ready
-from opalink.conformance.probe import object_bytes
 from opalink.conformance.scenarios import scenario
-from opalink.conformance.session import Session
+from opalink.conformance.tester.preambles import ready
+from opalink.conformance.tester.session import Session
+from opalink.conformance.wiring.probe import object_bytes
 from opalink.protocol import packets as p
 from opalink.protocol.codec import Status
 from opalink.protocol.packets import DescriptorObject, Lane

@@ -10,12 +10,12 @@ from fastcrc import crc32
 from msgspec import structs
 
 from opalink.conformance.conclusions import Inconclusive
-from opalink.conformance.flit_bench import Fate, FlitBench, Travelled, by_hand
-from opalink.conformance.ledger import Asked
-from opalink.conformance.preambles import ready
 from opalink.conformance.purposes import Plan
 from opalink.conformance.scenarios import Scenario, scenario
-from opalink.conformance.session import EVENTUALLY, Session
+from opalink.conformance.tester.flit_bench import Fate, FlitBench, Travelled, by_hand
+from opalink.conformance.tester.ledger import Asked
+from opalink.conformance.tester.preambles import ready
+from opalink.conformance.tester.session import EVENTUALLY, Session
 from opalink.protocol import codec
 from opalink.protocol import packets as p
 from opalink.protocol.codec import Flit, Sideband, Tlv, encode_flit, encode_sideband

@@ -5,8 +5,6 @@ Plan: packets in payloads · credit · rank.
 
 from msgspec import structs
 
-from opalink.conformance.flit_bench import by_hand
-from opalink.conformance.preambles import streaming
 from opalink.conformance.purposes import Plan
 from opalink.conformance.scenarios.flit import (
     answered_by_light,
@@ -18,7 +16,9 @@ from opalink.conformance.scenarios.flit import (
     since,
     stray,
 )
-from opalink.conformance.session import EVENTUALLY, Session
+from opalink.conformance.tester.flit_bench import by_hand
+from opalink.conformance.tester.preambles import streaming
+from opalink.conformance.tester.session import EVENTUALLY, Session
 from opalink.protocol import codec
 from opalink.protocol import packets as p
 from opalink.protocol.codec import Flit, Status, encode_flit

@@ -3,10 +3,10 @@
 Plan: parameters · resynchronisation · light.
 """
 
-from opalink.conformance.preambles import greet, negotiate, ready, streaming
 from opalink.conformance.purposes import Plan
 from opalink.conformance.scenarios.flit import answered_by_light, lanes, on_flits, quiet, recovered, sent_since, since
-from opalink.conformance.session import EVENTUALLY, Session
+from opalink.conformance.tester.preambles import greet, negotiate, ready, streaming
+from opalink.conformance.tester.session import EVENTUALLY, Session
 from opalink.protocol import packets as p
 from opalink.protocol.codec import Status
 from opalink.protocol.flit import parameters

@@ -5,9 +5,6 @@ Plan: what the module receives · what it sends · what it is told.
 
 from msgspec import structs
 
-from opalink.conformance.flit_bench import Fate, FlitBench, Travelled, by_hand, unharmed
-from opalink.conformance.ledger import Asked
-from opalink.conformance.preambles import streaming
 from opalink.conformance.purposes import Plan
 from opalink.conformance.scenarios.flit import (
     FLITS,
@@ -21,7 +18,10 @@ from opalink.conformance.scenarios.flit import (
     sent_since,
     since,
 )
-from opalink.conformance.session import EVENTUALLY, Session
+from opalink.conformance.tester.flit_bench import Fate, FlitBench, Travelled, by_hand, unharmed
+from opalink.conformance.tester.ledger import Asked
+from opalink.conformance.tester.preambles import streaming
+from opalink.conformance.tester.session import EVENTUALLY, Session
 from opalink.protocol import codec
 from opalink.protocol import packets as p
 from opalink.protocol.codec import Status, encode_flit

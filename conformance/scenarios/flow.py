@@ -6,10 +6,10 @@ Plan: reports · peaks.
 from itertools import pairwise
 
 from opalink.conformance.conclusions import Inapplicable
-from opalink.conformance.preambles import offer, ready, setup
 from opalink.conformance.scenarios import scenario
-from opalink.conformance.session import EVENTUALLY, Session
-from opalink.conformance.watches import CLASS_P2, STATUS_PERIOD
+from opalink.conformance.tester.preambles import offer, ready, setup
+from opalink.conformance.tester.session import EVENTUALLY, Session
+from opalink.conformance.tester.watches import CLASS_P2, STATUS_PERIOD
 from opalink.protocol import packets as p
 from opalink.protocol.codec import Status
 from opalink.spec.form import MS, SECOND

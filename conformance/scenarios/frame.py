@@ -4,11 +4,11 @@ Plan: repair · stills that are held · the store.
 """
 
 from opalink.conformance.conclusions import Inapplicable
-from opalink.conformance.ledger import Heard
-from opalink.conformance.preambles import configured, ready, resume, streaming
 from opalink.conformance.scenarios import scenario
 from opalink.conformance.scenarios.capture import blocks_of, control, frame_time, still, whole_frame
-from opalink.conformance.session import Session
+from opalink.conformance.tester.ledger import Heard
+from opalink.conformance.tester.preambles import configured, ready, resume, streaming
+from opalink.conformance.tester.session import Session
 from opalink.protocol import packets as p
 from opalink.protocol.codec import Status
 from opalink.protocol.packets import BlockFate, BlockFlags, Lane, OperationTag, StreamOp

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from opalink.conformance.conclusions import Fail, Inapplicable
-from opalink.conformance.exchanges import answered
-from opalink.conformance.preambles import ready
 from opalink.conformance.purposes import Exchange, Oracle, any_of, unmet
 from opalink.conformance.scenarios import scenario
-from opalink.conformance.session import Session
+from opalink.conformance.tester.exchanges import answered
+from opalink.conformance.tester.preambles import ready
+from opalink.conformance.tester.session import Session
 from opalink.protocol import packets as p
 from opalink.protocol.codec import Status
 from opalink.protocol.ir import model as ir

@@ -4,11 +4,11 @@ Plan: pins · heat · role swap.
 """
 
 from opalink.conformance.conclusions import Inapplicable
-from opalink.conformance.ledger import Heard
-from opalink.conformance.preambles import configured, contract, ready
 from opalink.conformance.scenarios import scenario
 from opalink.conformance.scenarios.flit import on_flits, quiet, since
-from opalink.conformance.session import EVENTUALLY, Session
+from opalink.conformance.tester.ledger import Heard
+from opalink.conformance.tester.preambles import configured, contract, ready
+from opalink.conformance.tester.session import EVENTUALLY, Session
 from opalink.protocol import packets as p
 from opalink.protocol.codec import Status
 from opalink.protocol.packets import Lane, OperationTag

@@ -10,13 +10,13 @@ Plan: helpers · taken off · knocked · starved · at odds · reset.
 import hashlib
 from collections.abc import Callable, Iterator
 
-from opalink.conformance.ledger import Heard
-from opalink.conformance.preambles import configured, contract, greet, ready, resume, streaming
-from opalink.conformance.probe import object_bytes
 from opalink.conformance.scenarios import scenario
 from opalink.conformance.scenarios.capture import control, state, still, whole_frame
 from opalink.conformance.scenarios.lens import FOCUS, move, own, ring_of, span_of, turn
-from opalink.conformance.session import EVENTUALLY, Session
+from opalink.conformance.tester.ledger import Heard
+from opalink.conformance.tester.preambles import configured, contract, greet, ready, resume, streaming
+from opalink.conformance.tester.session import EVENTUALLY, Session
+from opalink.conformance.wiring.probe import object_bytes
 from opalink.protocol import packets as p
 from opalink.protocol.codec import Status
 from opalink.protocol.packets import ControlId, DescriptorObject, Lane, MachineId, OperationTag, OwnerPolicy, StreamOp

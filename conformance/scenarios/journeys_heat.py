@@ -4,13 +4,13 @@ Plan: heat.
 """
 
 from opalink.conformance.conclusions import Inapplicable
-from opalink.conformance.preambles import configured, ready, streaming
 from opalink.conformance.purposes import Plan
 from opalink.conformance.scenarios import scenario
 from opalink.conformance.scenarios.capture import control, frame_time, state, still, whole_frame
 from opalink.conformance.scenarios.journeys import take_off
 from opalink.conformance.scenarios.journeys_supply import shrink
-from opalink.conformance.session import EVENTUALLY, Session
+from opalink.conformance.tester.preambles import configured, ready, streaming
+from opalink.conformance.tester.session import EVENTUALLY, Session
 from opalink.protocol import packets as p
 from opalink.protocol.codec import Status
 from opalink.protocol.packets import MachineId, OperationTag, StreamOp

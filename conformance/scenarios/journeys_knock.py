@@ -10,7 +10,12 @@ import hashlib
 from msgspec import structs
 
 from opalink.conformance.conclusions import Inapplicable
-from opalink.conformance.preambles import (
+from opalink.conformance.purposes import Plan
+from opalink.conformance.scenarios import scenario
+from opalink.conformance.scenarios.capture import control, state, still, whole_frame
+from opalink.conformance.scenarios.journeys import dark, knock, take_off
+from opalink.conformance.scenarios.lens import FOCUS, move, span_of
+from opalink.conformance.tester.preambles import (
     attach,
     configured,
     contract,
@@ -25,12 +30,7 @@ from opalink.conformance.preambles import (
     streaming,
     train,
 )
-from opalink.conformance.purposes import Plan
-from opalink.conformance.scenarios import scenario
-from opalink.conformance.scenarios.capture import control, state, still, whole_frame
-from opalink.conformance.scenarios.journeys import dark, knock, take_off
-from opalink.conformance.scenarios.lens import FOCUS, move, span_of
-from opalink.conformance.session import EVENTUALLY, Session
+from opalink.conformance.tester.session import EVENTUALLY, Session
 from opalink.protocol import packets as p
 from opalink.protocol.codec import Status
 from opalink.protocol.packets import Lane, MachineId, OperationTag, StreamOp

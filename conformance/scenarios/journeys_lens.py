@@ -4,8 +4,6 @@ Plan: focus and motion · stacks.
 """
 
 from opalink.conformance.conclusions import Inapplicable
-from opalink.conformance.ledger import Heard
-from opalink.conformance.preambles import configured, contract, ready, streaming
 from opalink.conformance.purposes import Plan
 from opalink.conformance.scenarios import scenario
 from opalink.conformance.scenarios.capture import control, whole_frame
@@ -22,7 +20,9 @@ from opalink.conformance.scenarios.lens import (
     turn,
 )
 from opalink.conformance.scenarios.properties import put
-from opalink.conformance.session import EVENTUALLY, Session
+from opalink.conformance.tester.ledger import Heard
+from opalink.conformance.tester.preambles import configured, contract, ready, streaming
+from opalink.conformance.tester.session import EVENTUALLY, Session
 from opalink.protocol import packets as p
 from opalink.protocol.codec import Status
 from opalink.protocol.packets import ControlId, MachineId, OperationTag, OwnerPolicy, StreamOp

@@ -4,15 +4,15 @@ Plan: the light that must go.
 """
 
 from opalink.conformance.conclusions import Inapplicable
-from opalink.conformance.preambles import (
+from opalink.conformance.purposes import Plan
+from opalink.conformance.scenarios import scenario
+from opalink.conformance.scenarios.journeys import dark, in_l0, knock, take_off
+from opalink.conformance.tester.preambles import (
     ready,
     resume,
     testing,
 )
-from opalink.conformance.purposes import Plan
-from opalink.conformance.scenarios import scenario
-from opalink.conformance.scenarios.journeys import dark, in_l0, knock, take_off
-from opalink.conformance.session import EVENTUALLY, Session
+from opalink.conformance.tester.session import EVENTUALLY, Session
 from opalink.protocol import packets as p
 from opalink.protocol.codec import Status
 from opalink.protocol.packets import Lane, OperationTag

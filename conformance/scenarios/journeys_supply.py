@@ -4,14 +4,14 @@ Plan: helpers · the contract · budgets · faults · the swap · the battery.
 """
 
 from opalink.conformance.conclusions import Inapplicable
-from opalink.conformance.ledger import Heard
-from opalink.conformance.preambles import OFFERS, contract, offer, ready, source, streaming
 from opalink.conformance.purposes import Plan
 from opalink.conformance.scenarios import scenario
 from opalink.conformance.scenarios.capture import control, state, whole_frame
 from opalink.conformance.scenarios.journeys import take_off
 from opalink.conformance.scenarios.lens import move, span_of
-from opalink.conformance.session import EVENTUALLY, Session
+from opalink.conformance.tester.ledger import Heard
+from opalink.conformance.tester.preambles import OFFERS, contract, offer, ready, source, streaming
+from opalink.conformance.tester.session import EVENTUALLY, Session
 from opalink.protocol import packets as p
 from opalink.protocol.codec import Status
 from opalink.protocol.packets import MachineId, OperationTag, StreamOp

@@ -10,8 +10,6 @@ import hashlib
 from itertools import pairwise
 
 from opalink.conformance.conclusions import Inapplicable
-from opalink.conformance.ledger import Asked, Heard
-from opalink.conformance.preambles import configured, contract, ready, resume, silent, streaming
 from opalink.conformance.purposes import Plan
 from opalink.conformance.scenarios import scenario
 from opalink.conformance.scenarios.capture import control, still, whole_frame
@@ -20,7 +18,9 @@ from opalink.conformance.scenarios.lens import (
     move,
     span_of,
 )
-from opalink.conformance.session import EVENTUALLY, Session
+from opalink.conformance.tester.ledger import Asked, Heard
+from opalink.conformance.tester.preambles import configured, contract, ready, resume, silent, streaming
+from opalink.conformance.tester.session import EVENTUALLY, Session
 from opalink.protocol import codec
 from opalink.protocol import packets as p
 from opalink.protocol.codec import Status

@@ -4,10 +4,10 @@ Plan: helpers · focus · aperture, density, zoom · what is reported.
 """
 
 from opalink.conformance.conclusions import Inapplicable
-from opalink.conformance.ledger import Heard
-from opalink.conformance.preambles import configured, contract, streaming
 from opalink.conformance.scenarios import scenario
-from opalink.conformance.session import Session
+from opalink.conformance.tester.ledger import Heard
+from opalink.conformance.tester.preambles import configured, contract, streaming
+from opalink.conformance.tester.session import Session
 from opalink.protocol import packets as p
 from opalink.protocol.codec import Status
 from opalink.protocol.packets import ControlId, FocusMode, OperationTag, OpticKind, Owner, OwnerPolicy, PropertyTag

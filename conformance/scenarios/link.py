@@ -3,13 +3,13 @@
 Plan: counters · the laser · sleep and margin.
 """
 
-from opalink.conformance.exchanges import answered
-from opalink.conformance.flit_phone import RELOCK
-from opalink.conformance.preambles import link_lost as lose_light
-from opalink.conformance.preambles import ready, resume, testing
 from opalink.conformance.purposes import Exchange, Oracle, Plan
 from opalink.conformance.scenarios import scenario
-from opalink.conformance.session import EVENTUALLY, Session
+from opalink.conformance.tester.exchanges import answered
+from opalink.conformance.tester.flit_phone import RELOCK
+from opalink.conformance.tester.preambles import link_lost as lose_light
+from opalink.conformance.tester.preambles import ready, resume, testing
+from opalink.conformance.tester.session import EVENTUALLY, Session
 from opalink.protocol import packets as p
 from opalink.protocol.codec import Status
 from opalink.protocol.packets import CounterGroup, CounterId, Lane, OperationTag, PacketType

@@ -4,10 +4,10 @@ Plan: stored responses · keep-alive · frames.
 """
 
 from opalink.conformance.conclusions import Inapplicable
-from opalink.conformance.preambles import configured, greet, next_keepalive, ready, silent
 from opalink.conformance.purposes import Exchange, Oracle
 from opalink.conformance.scenarios import scenario
-from opalink.conformance.session import Session
+from opalink.conformance.tester.preambles import configured, greet, next_keepalive, ready, silent
+from opalink.conformance.tester.session import Session
 from opalink.protocol import codec
 from opalink.protocol import packets as p
 from opalink.protocol.codec import PacketType, Status

@@ -6,12 +6,12 @@ Plan: the stack · state · cancelling · busy · seat · vendor · changes.
 import hashlib
 
 from opalink.conformance.conclusions import Inapplicable
-from opalink.conformance.ledger import Heard
-from opalink.conformance.preambles import ready
-from opalink.conformance.probe import object_bytes
 from opalink.conformance.scenarios import scenario
 from opalink.conformance.scenarios.properties import get, put
-from opalink.conformance.session import EVENTUALLY, Session
+from opalink.conformance.tester.ledger import Heard
+from opalink.conformance.tester.preambles import ready
+from opalink.conformance.tester.session import EVENTUALLY, Session
+from opalink.conformance.wiring.probe import object_bytes
 from opalink.protocol import packets as p
 from opalink.protocol.codec import Status, Tlv
 from opalink.protocol.packets import DescriptorObject, MachineId, OperationTag, PropertyTag

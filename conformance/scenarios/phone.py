@@ -9,9 +9,9 @@ from typing import Any
 
 from msgspec import structs
 
-from opalink.conformance.mirror import UNPOWERED, Mirror, contract, reach
 from opalink.conformance.scenarios import Scenario, scenario
-from opalink.conformance.session import EVENTUALLY, Session
+from opalink.conformance.tester.mirror import UNPOWERED, Mirror, contract, reach
+from opalink.conformance.tester.session import EVENTUALLY, Session
 from opalink.protocol import packets as p
 from opalink.protocol.codec import Status
 from opalink.protocol.packets import Lane, MachineId, PowerResetLevel, RejectReason, UserAction

@@ -8,14 +8,14 @@ Plan: epochs · gears · power that comes back.
 
 from typing import Final
 
+from opalink.conformance.bundle.results import Actor, Step
 from opalink.conformance.conclusions import Inapplicable
-from opalink.conformance.flit_bench import FlitBench
-from opalink.conformance.ledger import Heard
-from opalink.conformance.mirror import Mirror, contract
-from opalink.conformance.results import Actor, Step
 from opalink.conformance.scenarios.phone import phone_scenario
-from opalink.conformance.session import EVENTUALLY
-from opalink.conformance.specimen import STATUS, TYPE, is_response
+from opalink.conformance.tester.flit_bench import FlitBench
+from opalink.conformance.tester.ledger import Heard
+from opalink.conformance.tester.mirror import Mirror, contract
+from opalink.conformance.tester.session import EVENTUALLY
+from opalink.conformance.zoo.specimen import STATUS, TYPE, is_response
 from opalink.protocol import packets as p
 from opalink.protocol.codec import PacketType, Status
 from opalink.protocol.packets import Condition, ConditionOperation, Lane, OperationTag, RetrainReason

@@ -8,10 +8,10 @@ from typing import Final
 from msgspec import structs
 
 from opalink.conformance.conclusions import Inapplicable
-from opalink.conformance.mirror import UNPOWERED, Mirror, contract, reach
 from opalink.conformance.purposes import Exchange, Oracle
 from opalink.conformance.scenarios.phone import phone_scenario
-from opalink.conformance.session import EVENTUALLY
+from opalink.conformance.tester.mirror import UNPOWERED, Mirror, contract, reach
+from opalink.conformance.tester.session import EVENTUALLY
 from opalink.protocol import packets as p
 from opalink.protocol.codec import PacketType, Status, Tlv
 from opalink.protocol.ir.write import write

@@ -4,10 +4,10 @@ Plan: the contract · refusals · timers · budgets · resets and faults.
 """
 
 from opalink.conformance.conclusions import Inapplicable
-from opalink.conformance.ledger import Heard
-from opalink.conformance.preambles import OFFERS, configured, contract, greet, light, offer, ready
 from opalink.conformance.scenarios import scenario
-from opalink.conformance.session import EVENTUALLY, Session
+from opalink.conformance.tester.ledger import Heard
+from opalink.conformance.tester.preambles import OFFERS, configured, contract, greet, light, offer, ready
+from opalink.conformance.tester.session import EVENTUALLY, Session
 from opalink.protocol import packets as p
 from opalink.protocol.codec import Status
 from opalink.protocol.packets import MachineId, OperationTag

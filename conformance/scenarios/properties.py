@@ -4,9 +4,9 @@ Plan: helpers · describing · reading · setting · groups and moments.
 """
 
 from opalink.conformance.conclusions import Inapplicable
-from opalink.conformance.preambles import contract, greet, ready, show, train
 from opalink.conformance.scenarios import scenario
-from opalink.conformance.session import EVENTUALLY, Session
+from opalink.conformance.tester.preambles import contract, greet, ready, show, train
+from opalink.conformance.tester.session import EVENTUALLY, Session
 from opalink.protocol import packets as p
 from opalink.protocol.codec import Status, Tlv
 from opalink.protocol.packets import PropertyAccess, PropertyTag

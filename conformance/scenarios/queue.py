@@ -4,12 +4,12 @@ Plan: the queue · flushing and the rest.
 """
 
 from opalink.conformance.conclusions import Inapplicable
-from opalink.conformance.preambles import configured, resume, streaming
 from opalink.conformance.purposes import Plan
 from opalink.conformance.scenarios import scenario
 from opalink.conformance.scenarios.capture import control, frame_time, state, still, whole_frame
 from opalink.conformance.scenarios.properties import get, put
-from opalink.conformance.session import Session
+from opalink.conformance.tester.preambles import configured, resume, streaming
+from opalink.conformance.tester.session import Session
 from opalink.protocol import packets as p
 from opalink.protocol.codec import Status, Tlv
 from opalink.protocol.packets import FrameResult, Lane, MachineId, OperationTag, PropertyTag, StreamOp

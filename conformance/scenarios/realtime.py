@@ -5,12 +5,12 @@ Plan: time · triggers · motion.
 
 from itertools import pairwise
 
-from opalink.conformance.ledger import Heard
-from opalink.conformance.preambles import configured, ready, streaming
 from opalink.conformance.scenarios import scenario
 from opalink.conformance.scenarios.properties import put
-from opalink.conformance.session import EVENTUALLY, Session
-from opalink.conformance.watches import CLASS_BOUND
+from opalink.conformance.tester.ledger import Heard
+from opalink.conformance.tester.preambles import configured, ready, streaming
+from opalink.conformance.tester.session import EVENTUALLY, Session
+from opalink.conformance.tester.watches import CLASS_BOUND
 from opalink.protocol import packets as p
 from opalink.protocol.codec import Status
 from opalink.protocol.packets import OisTargetKind, PropertyTag, StabilisationMode, TimeState, TriggerAction

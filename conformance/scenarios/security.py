@@ -9,10 +9,10 @@ import hashlib
 from typing import TYPE_CHECKING
 
 from opalink.conformance.conclusions import Inapplicable
-from opalink.conformance.ledger import Heard
-from opalink.conformance.preambles import OFFERS, greet, link_lost, offer, ready, resume
 from opalink.conformance.scenarios import scenario
-from opalink.conformance.session import EVENTUALLY, Session
+from opalink.conformance.tester.ledger import Heard
+from opalink.conformance.tester.preambles import OFFERS, greet, link_lost, offer, ready, resume
+from opalink.conformance.tester.session import EVENTUALLY, Session
 from opalink.protocol import packets as p
 from opalink.protocol.codec import Status
 from opalink.protocol.packets import FirmwareOp, FirmwareState, MachineId, OperationTag, TrustLevel

@@ -7,7 +7,10 @@ from itertools import pairwise
 
 from msgspec import structs
 
-from opalink.conformance.preambles import (
+from opalink.conformance.bundle.results import Actor
+from opalink.conformance.purposes import Plan
+from opalink.conformance.scenarios import scenario
+from opalink.conformance.tester.preambles import (
     attach,
     contract,
     detaching,
@@ -20,11 +23,8 @@ from opalink.conformance.preambles import (
     show,
     silent,
 )
-from opalink.conformance.preambles import link_lost as lose_light
-from opalink.conformance.purposes import Plan
-from opalink.conformance.results import Actor
-from opalink.conformance.scenarios import scenario
-from opalink.conformance.session import EVENTUALLY, Session
+from opalink.conformance.tester.preambles import link_lost as lose_light
+from opalink.conformance.tester.session import EVENTUALLY, Session
 from opalink.protocol import packets as p
 from opalink.protocol.codec import Status
 from opalink.protocol.packets import CounterGroup, CounterId, Feature, Lane, MachineId, OperationTag

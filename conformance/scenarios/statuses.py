@@ -6,9 +6,9 @@ Plan: brought about by the bench · asked too much · of a module that supplies.
 """
 
 from opalink.conformance.conclusions import Inapplicable
-from opalink.conformance.preambles import configured, contract, ready, setup, source
 from opalink.conformance.scenarios import scenario
-from opalink.conformance.session import EVENTUALLY, Session
+from opalink.conformance.tester.preambles import configured, contract, ready, setup, source
+from opalink.conformance.tester.session import EVENTUALLY, Session
 from opalink.protocol import packets as p
 from opalink.protocol.codec import Status
 from opalink.protocol.packets import OperationTag

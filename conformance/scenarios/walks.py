@@ -7,11 +7,11 @@ import re
 from collections.abc import Iterator
 from functools import partial, update_wrapper
 
-from opalink.conformance.matrix import AREAS, NEEDS
 from opalink.conformance.purposes import ROLES, Plan, any_of
 from opalink.conformance.scenarios import scenario
-from opalink.conformance.walk_table import STEPS
-from opalink.conformance.walks import Walk, rows_of, walk, walks
+from opalink.conformance.tester.matrix import AREAS, NEEDS
+from opalink.conformance.walks.rows import Walk, rows_of, walk, walks
+from opalink.conformance.walks.table import STEPS
 from opalink.protocol.engine.module.module import features_of
 from opalink.protocol.ir.cases import cells, word
 from opalink.protocol.ir.load import catalogue

@@ -3,11 +3,11 @@
 Plan: order of checks · transactions · rubbish.
 """
 
-from opalink.conformance.exchanges import answered, silence
-from opalink.conformance.preambles import greet, light, ready
 from opalink.conformance.purposes import Damage, Exchange, Oracle, Plan
 from opalink.conformance.scenarios import scenario
-from opalink.conformance.session import Session
+from opalink.conformance.tester.exchanges import answered, silence
+from opalink.conformance.tester.preambles import greet, light, ready
+from opalink.conformance.tester.session import Session
 from opalink.protocol import packets as p
 from opalink.protocol.codec import Status
 from opalink.protocol.packets import Lane, PacketType

@@ -1,0 +1,1 @@
+"""What a campaign leaves: records, recordings, and the report in each of its forms."""

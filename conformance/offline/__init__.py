@@ -1,0 +1,1 @@
+"""The same oracles over recordings."""

@@ -1,0 +1,1 @@
+"""What people write for the suite: PICS, PIXIT and waivers."""

@@ -1,0 +1,376 @@
+"""The suite measured: what it says of mutants, of the zoo, and of modules that keep to every rule.
+
+A mutant meets the tests that cite its requirements first, then those of its chapter, then all others, and is killed by
+the first that fails: an open verdict kills nothing. Every trial leaves a line under the digest of suite, engine and
+catalogue; a second run does only what has none.
+
+Plan: outcomes · mutants · the zoo · legal variation · the run · what it comes to · the last result.
+"""
+
+import json
+import signal
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from types import FrameType
+from typing import Any, Final
+
+import msgspec
+from msgspec import Struct
+
+from opalink.conformance.campaign import begin, certify
+from opalink.conformance.purposes import Plan, Purpose
+from opalink.conformance.runner import Options
+from opalink.conformance.sealed.sources import digest
+from opalink.conformance.selection import select
+from opalink.conformance.selfcheck.equivalence import beyond, equivalent, wrong_rows
+from opalink.conformance.selfcheck.mutants import Mutant, mutants
+from opalink.conformance.verdicts import Conclusion, Verdict
+from opalink.conformance.walks.rows import walks
+from opalink.conformance.zoo import roster as zoo
+from opalink.protocol.ir.load import catalogue
+from opalink.protocol.transport import BenchError
+from opalink.spec.form import Level, Profile, Role, Testability
+
+# ── Outcomes ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Part(StrEnum):
+    """What is tried."""
+
+    MUTANTS = "mutants"
+    ZOO = "zoo"
+    SEEDS = "seeds"  # legal variation
+
+
+class Depth(StrEnum):
+    """How many tests a mutant meets before it counts as a survivor."""
+
+    CITING = "citing"
+    CHAPTER = "chapter"
+    CORPUS = "corpus"
+
+
+class Fate(StrEnum):
+    """What became of a trial."""
+
+    KILLED = "killed"
+    SURVIVED = "survived"
+    EQUIVALENT = "equivalent"  # proved
+    OUTSIDE = "outside"  # no profile's module can show it, or no bench can see it: `why` says which
+    EXPECTED = "expected"  # the zoo: as it should
+    SURPRISE = "surprise"
+    FAILED = "failed"  # legal variation: what keeps to the rules was failed
+
+
+class Outcome(Struct, frozen=True):
+    """One trial. `by` is the test that decided, `stage` the depth at which it did or to which it was gone, `charged`
+    the requirements found violated, `why` what else is to be said."""
+
+    id: str
+    digest: str
+    part: Part
+    fate: Fate
+    stage: str = ""
+    by: str = ""
+    charged: tuple[str, ...] = ()
+    why: str = ""
+
+
+# ── Mutants ──────────────────────────────────────────────────────────────────────────────────────────
+
+_STUCK: Final = 30.0  # seconds of processor time that a test of a mutant may take
+
+
+class StuckError(Exception):
+    """A mutant that never comes back."""
+
+
+@contextmanager
+def _limited() -> Iterator[None]:
+    """End what does not end by itself: a mutant runs in this very process."""
+
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        raise StuckError("It never comes back.")
+
+    before = signal.signal(signal.SIGVTALRM, stop)
+    signal.setitimer(signal.ITIMER_VIRTUAL, _STUCK)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)
+
+
+def stages(mutant: Mutant, purposes: Sequence[Purpose]) -> dict[Depth, list[Purpose]]:
+    """The tests that a mutant meets, each once."""
+    cited, subjects = set(mutant.requirements), set(mutant.subjects)
+    if mutant.machine is not None:
+        subjects.add(mutant.machine.name)
+    out: dict[Depth, list[Purpose]] = {d: [] for d in Depth}
+    for p in purposes:
+        _, area, subject, *_ = p.id.split("/")
+        if cited & set(p.requirements) or subject in subjects:
+            out[Depth.CITING].append(p)
+        else:
+            out[Depth.CHAPTER if area == mutant.area else Depth.CORPUS].append(p)
+    walks = f"/{mutant.machine.name}/" if mutant.machine else "/"
+    out[Depth.CITING].sort(key=lambda p: (walks not in p.id, not cited & set(p.requirements)))
+    return out
+
+
+def try_mutant(mutant: Mutant, depth: Depth = Depth.CORPUS, mark: str = "") -> Outcome:
+    """What the suite says of a mutant: on the next profile only where it survives on one."""
+    found = Outcome(
+        mutant.id, mark, Part.MUTANTS, Fate.OUTSIDE, why=f"No profile's module is {' and '.join(mutant.needs)}."
+    )
+    survivor = None
+    for profile in mutant.profiles:
+        found = _try_on(profile, mutant, depth, mark)
+        if found.fate is Fate.KILLED:
+            return found
+        if found.fate is Fate.SURVIVED:
+            survivor = survivor or found
+    return survivor or found
+
+
+def _try_on(profile: Profile, mutant: Mutant, depth: Depth, mark: str) -> Outcome:
+    def outcome(fate: Fate, stage: str = "", by: str = "", charged: tuple[str, ...] = (), why: str = "") -> Outcome:
+        return Outcome(mutant.id, mark, Part.MUTANTS, fate, stage, by, charged, why)
+
+    if equivalent(mutant, profile):
+        return outcome(Fate.EQUIVALENT, why=f"The machines of {profile.name} part nowhere.")
+    if why := beyond(mutant, profile):
+        return outcome(Fate.OUTSIDE, why=why)
+    with _limited():
+        try:
+            certification = begin(mutant.uri(profile), Options(plan=Plan.CI))
+        except (BenchError, StuckError) as error:
+            return outcome(Fate.KILLED, Depth.CITING, "binding", why=str(error))
+    runner, met = certification.runner, 0
+    try:
+        if certification.stopped:
+            return outcome(Fate.KILLED, Depth.CITING, "PICS", why=" ".join(certification.stopped))
+        for stage, purposes in stages(mutant, select(Role.MODULE, Plan.CI)).items():
+            for purpose in purposes:
+                with _limited():
+                    result = runner.step(purpose)
+                if result.verdict is Verdict.FAIL:
+                    return outcome(Fate.KILLED, stage, purpose.id, result.charged or result.requirements)
+                if result.verdict is Verdict.ERROR:
+                    stuck = result.reason.startswith(StuckError.__name__)
+                    why = f"{purpose.id}: {result.reason}"
+                    return outcome(Fate.KILLED if stuck else Fate.SURVIVED, stage, purpose.id, why=why)
+                met += result.verdict in (Verdict.PASS, Verdict.INCONC)
+            if stage is depth:
+                break
+        return outcome(Fate.SURVIVED, depth, why=f"On {profile.name} none of {met} tests failed.")
+    finally:
+        runner.close()
+
+
+# ── The zoo ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+def try_member(member: zoo.Member, mark: str = "") -> Outcome:
+    """Whether a campaign says of a member of the zoo what it should."""
+    try:
+        options = Options(member.plan, selection=member.selection, role=member.role, patience=3)
+        found = zoo.surprise(member, certify(member.uri, options))
+    except BenchError as error:
+        expected = member.conclusion is Conclusion.TESTER_FAULT and any(c in str(error) for c in member.causes)
+        found = "" if expected else str(error)
+    known = catalogue().by_key
+    causes = tuple(known[c].id if c in known else c for c in member.causes)
+    fate = Fate.SURPRISE if found else Fate.EXPECTED
+    return Outcome(f"zoo.{member.name}", mark, Part.ZOO, fate, charged=() if found else causes, why=found)
+
+
+# ── Legal variation ──────────────────────────────────────────────────────────────────────────────────
+
+
+def try_legal(name: str, uri: str, seed: int, mark: str = "") -> Outcome:
+    """Whether a module that keeps to every rule is failed with what a seed draws."""
+    wrong = [r for r in certify(uri, Options(Plan.QUICK, seed=seed)).results if r.verdict in _WRONG]
+    why = "; ".join(f"{r.id}: {r.expected or r.reason}" for r in wrong)
+    return Outcome(f"seed.{name}.{seed}", mark, Part.SEEDS, Fate.FAILED if wrong else Fate.EXPECTED, why=why)
+
+
+_WRONG: Final = (Verdict.FAIL, Verdict.ERROR)
+
+
+def legal() -> dict[str, str]:
+    """Every profile's module and the odd ones that are legal: name and URI."""
+    out = {profile.name: f"sim:{profile.name}" for profile in catalogue().profiles}
+    return out | {m.name: m.uri for m in zoo.members().values() if m.conclusion is Conclusion.CONFORMANT}
+
+
+# ── The run ──────────────────────────────────────────────────────────────────────────────────────────
+
+Trial = tuple[str, Callable[[], Outcome]]
+Progress = Callable[[Outcome, int, int], None]
+
+
+def trials(parts: Sequence[Part], every: int, seeds: int, depth: Depth, mark: str, start: int = 0) -> list[Trial]:
+    """Every nth trial of each part; `start` makes another sample of it."""
+    out: list[Trial] = []
+    if Part.MUTANTS in parts:
+        found = list(mutants().values())[start::every]
+        out += [(m.id, lambda m=m: try_mutant(m, depth, mark)) for m in found]  # type: ignore[misc]
+    if Part.ZOO in parts:
+        members = list(zoo.members().values())[start::every]
+        out += [(f"zoo.{m.name}", lambda m=m: try_member(m, mark)) for m in members]  # type: ignore[misc]
+    if Part.SEEDS in parts:
+        draws = [(n, u, s) for s in range(1, seeds + 1) for n, u in legal().items()][start::every]
+        out += [(f"seed.{n}.{s}", lambda n=n, u=u, s=s: try_legal(n, u, s, mark)) for n, u, s in draws]  # type: ignore[misc]
+    return out
+
+
+def resume(path: Path, mark: str, depth: Depth) -> dict[str, Outcome]:
+    """What earlier runs found of this very suite: a survivor counts only if it met as much as it would now. A last
+    line that was cut off is not one."""
+    out: dict[str, Outcome] = {}
+    if path.exists():
+        for line in path.read_bytes().splitlines():
+            try:
+                found = msgspec.json.decode(line, type=Outcome)
+            except msgspec.DecodeError:
+                continue
+            shallow = found.fate is Fate.SURVIVED and _DEPTHS.index(Depth(found.stage)) < _DEPTHS.index(depth)
+            if found.digest == mark and not shallow:
+                out[found.id] = found
+    return out
+
+
+_DEPTHS: Final = list(Depth)
+
+
+def run(chosen: Sequence[Trial], path: Path, mark: str, depth: Depth, progress: Progress) -> list[Outcome]:
+    """Every trial that has no line yet; returns those of all."""
+    known = resume(path, mark, depth)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    out: list[Outcome] = []
+    with path.open("ab") as lines:
+        for id_, trial in chosen:
+            found = known.get(id_)
+            if found is None:
+                found = trial()
+                lines.write(msgspec.json.encode(found) + b"\n")
+                lines.flush()
+            out.append(found)
+            progress(found, len(out), len(chosen))
+    return out
+
+
+# ── What it comes to ─────────────────────────────────────────────────────────────────────────────────
+
+LEAST: Final = 0.95  # of the mutants that are not equivalent are killed
+
+
+def testable() -> list[str]:
+    """The MUSTs of a module that something can be seen of."""
+    shown = (Testability.ACTIVE, Testability.PASSIVE, Testability.STATIC)
+    return [
+        r.id for r in catalogue().requirements if r.level is Level.MUST and r.role is not Role.PHONE and r.test in shown
+    ]
+
+
+class Triage(StrEnum):
+    """What kind of gap a survivor shows."""
+
+    UNREACHED = "no stored walk fires the row that it has wrong"
+    UNTOLD = "walks fire the row, and nothing that they look at tells"
+    PACKET = "no test of the packet type, or of the state, tells"
+    TIMER = "no test measures the timer, or what it is for"
+
+
+def triage(mutant: str) -> Triage:
+    """What kind of gap a surviving mutant shows."""
+    found = mutants()[mutant]
+    operator = found.id.partition(".")[0]
+    if operator == "timer":
+        return Triage.TIMER
+    if found.machine is None or operator == "legal":
+        return Triage.PACKET
+    fired = {row for w in walks() for row in w.rows}
+    wrong = [wrong_rows(found, profile.name) for profile in found.profiles]
+    return Triage.UNTOLD if not any(wrong) or any(rows & fired for rows in wrong) else Triage.UNREACHED
+
+
+def summary(outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    """The numbers, as `opalink selfcheck --json` prints them."""
+    tried = [o for o in outcomes if o.part is Part.MUTANTS]
+    of = {fate: [o for o in outcomes if o.fate is fate] for fate in Fate}
+    cites = {m.id: set(m.requirements) for m in mutants().values()} if tried else {}
+    seen = {id_ for o in of[Fate.KILLED] for id_ in cites[o.id] & set(o.charged)}
+    phones = {f"zoo.{name}" for name in zoo.of_role(Role.PHONE)}  # what those break is no module's
+    seen |= {id_ for o in outcomes if o.part is Part.ZOO and o.id not in phones for id_ in o.charged}
+    musts = testable()
+    areas = {m.id: m.area for m in mutants().values()} if tried else {}
+    rates = {
+        area: {f: sum(o.fate is f and areas[o.id] == area for o in tried) for f in (Fate.KILLED, Fate.SURVIVED)}
+        for area in sorted({areas[o.id] for o in tried})
+    }
+    return {
+        "digest": outcomes[0].digest,
+        "mutants": {
+            "registered": len(mutants()),
+            "total": len(tried),
+            "outside": len(of[Fate.OUTSIDE]),
+            "equivalent": len(of[Fate.EQUIVALENT]),
+            "killed": len(of[Fate.KILLED]),
+            "survived": [
+                {"id": o.id, "stage": o.stage, "why": o.why, "triage": triage(o.id)} for o in of[Fate.SURVIVED]
+            ],
+            "unseen": dict(Counter(o.why for o in of[Fate.OUTSIDE])),
+            "areas": rates,
+        },
+        "must": {
+            "testable": len(musts),
+            "witnessed": sum(id_ in seen for id_ in musts),
+            "lacking": [id_ for id_ in musts if id_ not in seen],
+        },
+        "zoo": {
+            "total": sum(o.part is Part.ZOO for o in outcomes),
+            "as_expected": sum(o.part is Part.ZOO and o.fate is Fate.EXPECTED for o in outcomes),
+        },
+        "surprises": [{"id": o.id, "why": o.why} for o in (*of[Fate.SURPRISE], *of[Fate.FAILED])],
+        "false_failures": len(of[Fate.FAILED]),
+    }
+
+
+# ── The last result ──────────────────────────────────────────────────────────────────────────────────
+
+RECORD: Final = "selfcheck.json"
+
+
+def record(numbers: dict[str, Any], path: Path | None = None) -> Path:
+    """Keep the numbers of a run beside the suite that they belong to."""
+    path = path or Path(__file__).with_name(RECORD)
+    path.write_text(json.dumps(numbers, indent=1) + "\n")
+    return path
+
+
+def recorded(path: Path | None = None) -> dict[str, Any]:
+    """The numbers that were kept last. Raises FileNotFoundError where there are none."""
+    numbers: dict[str, Any] = json.loads((path or Path(__file__).with_name(RECORD)).read_text())
+    return numbers
+
+
+def stale(numbers: dict[str, Any]) -> str:
+    """What is to be said of numbers that belong to another suite than this; empty if they belong to this one."""
+    now = digest()
+    if numbers["digest"] == now:
+        return ""
+    return f"These numbers are of another suite: its digest was {numbers['digest'][:12]}, and is now {now[:12]}."
+
+
+def good(outcomes: Sequence[Outcome], whole: bool) -> bool:
+    """Whether the suite is as good as it must be; of a sample nothing is asked about witnesses."""
+    count = {fate: sum(o.fate is fate for o in outcomes) for fate in Fate}
+    decided = count[Fate.KILLED] + count[Fate.SURVIVED]
+    enough = count[Fate.KILLED] >= LEAST * decided
+    witnessed = not whole or not summary(outcomes)["must"]["lacking"]
+    return enough and witnessed and not count[Fate.SURPRISE] and not count[Fate.FAILED]

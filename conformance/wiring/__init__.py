@@ -1,0 +1,1 @@
+"""What to ask before a campaign: is the wiring right, and what stands at its end."""

@@ -1,0 +1,1 @@
+"""Implementations with one habit each: what the suite must fail, and what it must pass."""
