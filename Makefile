@@ -39,7 +39,7 @@ bench: .venv/.ready
 	$(BIN)/python -m bench
 
 selfcheck: .venv/.ready-run
-	$(BIN)/opalink selfcheck
+	$(BIN)/opalink selfcheck --jobs 2
 
 docs: .venv/.ready
 	$(BIN)/python docs/build.py

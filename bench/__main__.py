@@ -3,7 +3,7 @@
 A ratio is the peer's time divided by ours, so more than 1 means that ours is better; `goal` is the least ratio
 wanted. Every peer has to find the same values, and to write the same bytes, before it is timed.
 
-Plan: agreement · codec rows · the C codec · keeping · dissectors · start-up · the engine · the report ·
+Plan: agreement · codec rows · the C codec · keeping · dissectors · start-up · the engine · the suite · the report ·
 the file.
 """
 
@@ -21,7 +21,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from bench import accelerator, c99, engine, page, wireshark
+from bench import accelerator, c99, campaign, engine, page, wireshark
 from bench.peers import NAMES, Peer, load
 from bench.samples import BLOCK, LEADER, samples
 from bench.timing import Work, interleaved, ratio
@@ -198,6 +198,16 @@ def engine_row() -> Row:
     return Row("engine", work, found, 1.0, "the goal", "Gb/s", found, 1.0, found >= 1.0)
 
 
+# ── The suite ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def campaign_row() -> Row:
+    """A whole certification; the peer is the limit."""
+    taken, limit = campaign.seconds(), campaign.LIMIT
+    work = f"certify {campaign.PROFILE} under the plan cert over TCP, both processes"
+    return Row("suite", work, taken, limit, "the limit", "s", limit / taken, 1, taken <= limit)
+
+
 # ── The report ───────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -219,7 +229,7 @@ def main() -> None:
     rows = [*codec_rows(LEADER), *codec_rows(BLOCK), *c_rows(LEADER), *c_rows(BLOCK), keeping_row()]
     data = samples(LEADER, 1)[0][1]
     rows += [start_row("opalink --help", 0.15, "--help"), start_row("opalink decode HEX", 0.25, "decode", data.hex())]
-    rows.append(engine_row())
+    rows += [engine_row(), campaign_row()]
     rows += dissector_rows()
     rows += page_rows()
     RESULTS.write_bytes(msgspec.json.format(msgspec.json.encode(rows), indent=1) + b"\n")

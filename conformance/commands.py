@@ -147,7 +147,7 @@ def certify(
     for nothing. The exit code is 0 if
     everything that was run at the level has passed and nothing of it was left out.
     """
-    from opalink.conformance.bundle.evidence import RESULTS, TAPE, bundle, tee
+    from opalink.conformance.bundle.evidence import RESULTS, bundle, fresh_tape, tee
     from opalink.conformance.bundle.journal import journal
     from opalink.conformance.bundle.report import to_json
     from opalink.conformance.pace import estimate
@@ -177,7 +177,7 @@ def certify(
         with (
             journal(out, order, resume=resume) as kept,
             (out / RESULTS).open("wb") as stream,
-            recording(out / TAPE) as tape,
+            recording(fresh_tape(out, resume=resume)) as tape,
             bar(as_json) as show,
             begin(Taped.onto(tape, uri), options) as certification,
         ):

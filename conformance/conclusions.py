@@ -24,6 +24,10 @@ class Inconclusive(Conclusive):
     """The test could not come to the point."""
 
 
+class Overrun(Inconclusive):
+    """The implementation sends more, or asks to run more often, than a test can take."""
+
+
 class Inapplicable(Conclusive):
     """What the test is about is not there, and need not be."""
 

@@ -16,6 +16,8 @@ from opalink.conformance.levels import Reach, operations_of, reach_of
 from opalink.conformance.purposes import ROLES, Class, Exchange, Purpose
 from opalink.conformance.scenarios import suffering_of
 from opalink.conformance.selection import purposes
+from opalink.conformance.selfcheck.mutants import mutants
+from opalink.conformance.standing import standing
 from opalink.conformance.sufferings import Suffering
 from opalink.conformance.tester.stimuli import stimulus
 from opalink.conformance.zoo import roster as zoo
@@ -60,8 +62,9 @@ class Witness(Struct, frozen=True):
 
 class ExplainedRequirement(Struct, frozen=True):
     """A requirement. `about` is what the packet is for that it constrains, `follows_from` the part of a layout that
-    implies it, `source` what it rests on, `reason` why not every bench can judge it. `machines` have rows that carry it
-    out; `document` is its place below the folder of the document."""
+    implies it, `source` what it rests on, `why` what people asked for that scenarios of it stand for, `reason` why not
+    every bench can judge it. `machines` have rows that carry it out; `mutants` is how many mistakes of the registry are
+    made where it is cited; `document` is its place below the folder of the document."""
 
     id: str
     text: str
@@ -74,10 +77,12 @@ class ExplainedRequirement(Struct, frozen=True):
     about: str
     follows_from: str
     source: str
+    why: tuple[str, ...]
     reason: str
     machines: tuple[str, ...]
     tests: tuple[str, ...]
     witnesses: tuple[Witness, ...]
+    mutants: int
     document: str
 
 
@@ -87,10 +92,16 @@ def _required(c: ir.Catalogue, r: Requirement) -> ExplainedRequirement:
     machines = (f"{m.name}.{m.role}" for m in c.machines if any(r.id in row.req for row in m.rows))
     return ExplainedRequirement(
         r.id, r.text, r.level.value, r.role.value, r.kind.value, JUDGED[r.test], r.needs, r.packet,
-        c.packet[r.packet].doc if r.packet in c.packet else "", r.key, r.source, r.reason or REASONS.get(r.id, ""),
-        tuple(machines), tuple(p.id for p in shown), tuple(_witnesses(c, r.id)),
+        c.packet[r.packet].doc if r.packet in c.packet else "", r.key, r.source, _why(shown),
+        r.reason or REASONS.get(r.id, ""), tuple(machines), tuple(p.id for p in shown), tuple(_witnesses(c, r.id)),
+        sum(r.id in m.requirements for m in mutants().values()),
         f"reference/requirements/{r.id.split('-')[1]}.html#{r.id}",
     )  # fmt: skip
+
+
+def _why(shown: Iterable[Purpose]) -> tuple[str, ...]:
+    """What people asked for: the sufferings that scenarios stand against."""
+    return tuple(dict.fromkeys(Suffering(group).doc for p in shown if (group := suffering_of(p))))
 
 
 def _witnesses(c: ir.Catalogue, requirement: str) -> Iterable[Witness]:
@@ -114,7 +125,7 @@ class Cited(Struct, frozen=True):
 class ExplainedTest(Struct, frozen=True):
     """A test. `stimulus` is the packet that a single exchange sends, in hexadecimal, with transaction 1 at time 0; a
     scenario, written by hand, has none. `suffering` is what people asked for that it stands for, if it stands for
-    such."""
+    such. `standing` says how far it can be trusted."""
 
     id: str
     sentence: str
@@ -135,6 +146,7 @@ class ExplainedTest(Struct, frozen=True):
     document: str
     command: str
     suffering: str
+    standing: str
 
 
 def _tested(c: ir.Catalogue, p: Purpose) -> ExplainedTest:
@@ -151,7 +163,7 @@ def _tested(c: ir.Catalogue, p: Purpose) -> ExplainedTest:
         f"{x.oracle.value}: {', '.join(x.statuses)}".removesuffix(": ") if x else "",
         tuple(Cited(r, c.requirement[r].level.value, c.requirement[r].text) for r in p.requirements),
         tuple(witnesses.values()), f"reference/tests/{role}-{area}.html#{p.id}", f"opalink certify IUT -k {p.id}",
-        Suffering(group).doc if (group := suffering_of(p)) else "",
+        Suffering(group).doc if (group := suffering_of(p)) else "", standing(p.id).value,
     )  # fmt: skip
 
 

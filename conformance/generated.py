@@ -52,6 +52,8 @@ class Suite:
         self.catalogue, self.role = catalogue, role
         own = {Role.MODULE: (Role.MODULE, Role.SINK), Role.PHONE: (Role.PHONE, Role.SOURCE)}[role]
         self.received = [p for p in catalogue.packets if p.sender not in own]
+        # What a module that supplies the phone is asked by it.
+        self.of_source = [p for p in catalogue.packets if p.sender is Role.SINK and role is Role.MODULE]
         self.sent = [p for p in catalogue.packets if p.sender in own]
         self.matrix = Matrix(catalogue, role)
 
@@ -157,12 +159,15 @@ class Suite:
             key = f"{p.name}.request.{'tlvs' if isinstance(part, ir.Tlvs) else 'short'}"
         return self._refused(p, probe, payload, key, status)
 
-    def _refused(self, p: ir.Packet, probe: Probe, payload: bytes, key: str, status: str) -> Purpose:
+    def _refused(self, p: ir.Packet, probe: Probe, payload: bytes, key: str, status: str, at: str = "") -> Purpose:
+        """`at` is a state that is not the type's usual one, in which the order of checks is what matters."""
         control = write(self.catalogue, self.layout(p), probe.restored or {})
         prove(p, control, None)
-        run = self.exchange(p, payload, Oracle.REFUSED, statuses=(status,), control=control)
+        more = {"state": at} if at else {}
+        run = self.exchange(p, payload, Oracle.REFUSED, statuses=(status,), control=control, **more)
+        requirement = "R-WIRE-025" if at else self.catalogue.by_key[key].id
         return self.purpose(
-            p, Class.BI, probe.name, (self.catalogue.by_key[key].id,), run,
+            p, Class.BI, f"in.{at}.cut" if at else probe.name, (requirement,), run,
             f"it receives a {p.name} request {phrase(probe)}", f"it answers {status} and changes nothing",
             needs=self._tlv_needs(p, probe.field),
         )  # fmt: skip
@@ -343,6 +348,15 @@ class Suite:
                     f"it receives a {p.name} request with every field at its default",
                     "it answers as the type declares, and goes on working",
                 )  # fmt: skip
+            if passes and name not in BRIEF and self.matrix.doubtful(p, name):
+                yield from self._looked_into(p, name)
+
+    def _looked_into(self, p: ir.Packet, name: str) -> Iterator[Purpose]:
+        """A legal request that may be refused with BAD_STATE for what it asks: its payload, which is looked at only
+        then, shows that it is legal."""
+        cut = [x for x in illegal(self.catalogue, self.layout(p)) if x.fault is Fault.SHORT]
+        for probe in cut[:1]:
+            yield self._refused(p, probe, write(self.catalogue, self.layout(p), probe.value), "", "BAD_LENGTH", name)
 
     def events_in_states(self, p: ir.Packet) -> Iterator[Purpose]:
         """An event of this type in every other state: legal or not, it is never answered."""
@@ -372,6 +386,11 @@ class Suite:
                 yield from self.states(p)
             yield from self.events(p)
             yield from self.events_in_states(p)
+        for p in self.of_source:
+            if Form.REQUEST in p.forms:
+                yield from self.values(p)
+                yield from self.framing(p)
+                yield from self.absent(p)
         for p in self.catalogue.packets:
             yield from self.strays(p)
             yield from self.directions(p)
@@ -383,7 +402,8 @@ class Suite:
             p = self.catalogue.by_code.get(made.run.packet) if isinstance(made.run, Exchange) else None
             if not isinstance(made.run, Exchange) or p is None or p.group not in CARRIED or len(made.planes) < 2:
                 continue
-            if made.class_ in (Class.BV, Class.BI, Class.RB) and made.run.form is Form.REQUEST and p in self.received:
+            heard = p in self.received or p in self.of_source
+            if made.class_ in (Class.BV, Class.BI, Class.RB) and made.run.form is Form.REQUEST and heard:
                 words = made.sentence.replace("}", " on the FLIT plane}", 1)
                 yield structs.replace(made, id=made.id.replace("-g.", "-gf."), planes=("flit",), sentence=words)
 

@@ -21,7 +21,7 @@ from msgspec import Struct, structs
 
 from opalink.conformance import planes
 from opalink.conformance.bundle.results import Actor, Bound, Result, Step
-from opalink.conformance.conclusions import Coarse, Fail, Inapplicable, Inconclusive, Unavailable
+from opalink.conformance.conclusions import Coarse, Fail, Inapplicable, Inconclusive, Overrun, Unavailable
 from opalink.conformance.levels import REACH_OF, Reach, operations_of, reach_of
 from opalink.conformance.papers.pixit import PATIENCE, Pixit, assistants
 from opalink.conformance.planes import Planes
@@ -36,6 +36,7 @@ from opalink.conformance.tester.ledger import Violation
 from opalink.conformance.tester.mirror import Mirror
 from opalink.conformance.tester.monitors import Monitor
 from opalink.conformance.tester.session import Known, Session
+from opalink.conformance.tester.transcript import WHOLE, shortened, weight
 from opalink.conformance.trials import TIMES, Host, Trial
 from opalink.conformance.trials import conclude as conclude_trials
 from opalink.conformance.verdicts import Verdict
@@ -48,7 +49,9 @@ from opalink.spec.form import Level, Role
 
 # ── Options ──────────────────────────────────────────────────────────────────────────────────────────
 
-GIVE_UP = 5  # purposes in a row that crash or hang before the rest is not run
+GIVE_UP = 5  # purposes in a row that crash, hang or never end before the rest is not run
+EVIDENCE: Final = 64 << 20  # bytes of steps that a campaign keeps whole
+BRIEF: Final = 16 << 10  # bytes of them that a test keeps beyond that
 LOADED: Final = 10  # rounds of a measurement under load
 LATE: Final = 8  # times that a monitor found late, which a result shows
 
@@ -103,9 +106,11 @@ class Runner:
         self.known = Known()
         self._should = {r.id for r in catalogue.requirements if r.level is Level.SHOULD}
         self.warnings: Counter[str] = Counter()
-        self.died = False  # whether the last purpose ended the connection
+        self.kept = 0  # bytes of steps
+        self.endless = False  # whether the last purpose had to be cut off
+        self.died = False  # whether it ended the connection
         self.hung = False  # whether it did so by silence
-        self.deaths = 0  # purposes in a row that have ended it
+        self.deaths = 0  # purposes in a row that have ended it, or were endless
         self.gone = ""  # why nothing more is run
         self.fell = ""  # how it went away while it was probed
         self.host = Host()
@@ -203,7 +208,8 @@ class Runner:
     def _once(self, purpose: Purpose) -> Result:
         """Execute a purpose once."""
         seed = self._seed(purpose.id)
-        self.died = self.hung = False
+        before = self.monitor.broken.copy()
+        self.died = self.hung = self.endless = False
         verdict, expected, actual, reason = Verdict.PASS, "", "", ""
         charged: tuple[str, ...] = ()
         unrun = self._unrun(purpose)
@@ -221,7 +227,7 @@ class Runner:
             if seen := self._violations():  # often the very thing that the test stumbled over
                 charged = tuple(dict.fromkeys((*(charged or purpose.requirements), *(v.requirement for v in seen))))
         except Inconclusive as why:
-            verdict, reason = Verdict.INCONC, str(why)
+            verdict, reason, self.endless = Verdict.INCONC, str(why), isinstance(why, Overrun)
         except Inapplicable as why:
             verdict, reason = Verdict.NA, str(why)
         except Coarse as why:
@@ -246,18 +252,29 @@ class Runner:
         elif verdict is Verdict.PASS and self.monitor.unsure:
             verdict, reason = Verdict.INCONC, f"The bench carried too much to judge: {self.monitor.unsure[0]}."
         self.died |= s.spent
+        # What a test has provoked and taken back was not violated.
+        self.monitor.broken = before + Counter(v.requirement for v in self.monitor.violations)
         if self.bench.virtual and not self.died:  # the transport would have said so
             for rule in _KEPT_BY_BENCH:
                 self.monitor.keep(rule)
-        steps = tuple(s.steps) if self.options.keep or verdict is not Verdict.PASS else ()
-        if steps:
-            words = reason or (f"expected {expected}, saw {actual}" if expected else "")
-            steps = (*steps, Step(steps[-1].time, Actor.SUITE, note=f"verdict {verdict}: {words}".rstrip(": ")))
+        words = reason or (f"expected {expected}, saw {actual}" if expected else "")
+        kept = self.options.keep or verdict is not Verdict.PASS
+        steps = self._evidence(f"verdict {verdict}: {words}") if kept else ()
         span = 0 if verdict is Verdict.ERROR else s.now if self.bench.virtual else 0
+        timings = tuple(dict.fromkeys((*s.timings.values(), *self.monitor.late[:LATE])))
         return structs.replace(
             unrun, verdict=verdict, charged=charged, expected=expected, actual=actual, reason=reason, seed=seed,
-            span=span, steps=steps, timings=(*s.timings.values(), *self.monitor.late[:LATE]),
+            span=span, steps=steps, timings=timings,
         )  # fmt: skip
+
+    def _evidence(self, conclusion: str) -> tuple[Step, ...]:
+        """The steps of the test that is over. The first tests of a campaign keep them whole: whoever fails thousands
+        says the same again and again, or floods."""
+        steps = shortened(self.session.steps, WHOLE if self.kept < EVIDENCE else BRIEF)
+        self.kept += weight(steps)
+        if steps:
+            steps.append(Step(steps[-1].time, Actor.SUITE, note=conclusion.rstrip(": ")))
+        return tuple(steps)
 
     def _unrun(self, purpose: Purpose) -> Result:
         """The result of a purpose that has not been executed."""
@@ -328,14 +345,11 @@ class Runner:
             verdict, reason = why
             return structs.replace(self._unrun(purpose), verdict=verdict, reason=reason)
         result = self.run(purpose)
-        if self.died:
-            self.deaths += not self.session.spent
-            if not self.reconnect():
-                self.gone = "The implementation went away and did not come back."
-            elif self.deaths >= GIVE_UP:
-                self.gone = f"The implementation crashed or hung {self.deaths} times in a row."
-        else:
-            self.deaths = 0
+        self.deaths = self.deaths + (not self.session.spent) if self.died or self.endless else 0
+        if self.died and not self.reconnect():
+            self.gone = "The implementation went away and did not come back."
+        elif self.deaths >= GIVE_UP:
+            self.gone = f"The implementation crashed, hung or sent without end {self.deaths} times in a row."
         return result
 
     def moot(self, purposes: Sequence[Purpose], results: Sequence[Result]) -> list[Result]:

@@ -13,17 +13,15 @@ import shlex
 from pathlib import Path
 from typing import BinaryIO, Final
 
-import opalink
-from opalink.conformance.bundle.evidence import SENDERS
+from msgspec import structs
+
+from opalink.conformance.bundle import recording
 from opalink.conformance.bundle.report import lane_name, packet_name, printable
-from opalink.conformance.bundle.results import Actor
 from opalink.fuzz.case import Case, text
 from opalink.fuzz.guide import load
 from opalink.fuzz.steps import CaseError
 from opalink.fuzz.triage import Confirmed
-from opalink.protocol.capture.pcapng import LINKTYPE_PACKET, Interface, Writer
 from opalink.protocol.ir.load import catalogue
-from opalink.protocol.packets import Lane
 
 SHOWN: Final = 40  # packets that the page shows: the last ones
 
@@ -32,18 +30,8 @@ SHOWN: Final = 40  # packets that the page shows: the last ones
 
 def record(stream: BinaryIO, confirmed: Confirmed) -> None:
     """Write what was exchanged as pcapng."""
-    places: list[tuple[int, Actor]] = [(lane, actor) for lane in (Lane.SIDEBAND, Lane.LASER) for actor in SENDERS]
-    interfaces = [Interface.of(lane_name(lane), SENDERS[actor], LINKTYPE_PACKET) for lane, actor in places]
-    about = [*_about(confirmed), *text(confirmed.case).splitlines()]
-    writer = Writer(stream, interfaces, about, f"opalink {opalink.__version__}")
-    notes: list[str] = []
-    for step in confirmed.played.line:
-        if step.data and (step.lane, step.actor) in places:
-            own = [step.note] if step.note else []
-            writer.write(places.index((step.lane, step.actor)), step.time, step.data, notes + own)
-            notes = []
-        else:
-            notes.append(f"{step.time} ns, {step.actor}: {printable(step.note) or 'an empty packet'}")
+    steps = [structs.replace(s, note=printable(s.note)) for s in confirmed.played.line]
+    recording.write(stream, steps, [*_about(confirmed), *text(confirmed.case).splitlines()])
 
 
 def _about(confirmed: Confirmed) -> list[str]:

@@ -66,7 +66,7 @@ _resume: list[Action] = [
     signal("session_resumed"),
     signal("session_open"),
 ]
-_open: list[Action] = [signal("session_closed"), do("new_session"), answer(OK), *alive, signal("session_open")]
+_open: list[Action] = [*close, do("new_session"), answer(OK), *alive, signal("session_open")]
 _reboot: list[Action] = [*close, signal("reboot"), *_boot]
 
 # ── The machine ──────────────────────────────────────────────────────────────────────────────────────
@@ -80,7 +80,7 @@ ATTACH_MODULE: Final = machine(
         state("BOOT", "Class P0, until the first BEACON.", allows=(link.GROUP, *ALWAYS)),
         state(
             "BEACON",
-            "Waiting for light; without a laser, for HELLO on the sideband.",
+            "Waiting for light, and without a laser for HELLO on the sideband; BEACON is repeated.",
             allows=BEFORE_HELLO,
         ),
         state("HELLO", "The light is there; waiting for HELLO.", allows=BEFORE_HELLO),

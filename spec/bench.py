@@ -118,12 +118,18 @@ _operation = OPERATIONS.record
 _operation(
     1,
     "attach",
-    "Put the sides together: the contacts close, light passes.",
+    "Put the sides together: the contacts close, light passes. Together already, it is a nudge: the contacts stay "
+    "closed, and every lane carries again.",
     f("quality", u8, "How well it sits.", unit="%", hi=100, default=100),
 )
-_operation(2, "detach", "Take the sides apart: the contacts open, light is lost.")
-_operation(3, "lane_down", "Let a lane carry nothing.", f("lane", u8, "Which.", choices=Lane))
-_operation(4, "lane_up", "Let a lane carry again.", f("lane", u8, "Which.", choices=Lane))
+_operation(2, "detach", "Take the sides apart: the contacts open, light is lost. FAILED where they are apart.")
+_operation(
+    3,
+    "lane_down",
+    "Let a lane carry nothing. FAILED for a lane that the implementation has not, and where the sides are apart.",
+    f("lane", u8, "Which.", choices=Lane),
+)
+_operation(4, "lane_up", "Let a lane carry again. FAILED as `lane_down`.", f("lane", u8, "Which.", choices=Lane))
 _operation(5, "reset", "Restart the implementation.", f("kind", u8, "How much it forgets.", choices=ResetKind))
 _operation(6, "state", "Read the state of every machine.")
 _operation(7, "version", "Read what the implementation is.")
@@ -162,14 +168,16 @@ _operation(12, "user", "Work the phone.", f("action", u8, "What its user asks fo
 _operation(
     13,
     "stack",
-    "Have passive elements stand upon the module.",
+    "Have passive elements stand upon the module. FAILED for more than it can see.",
     f("elements", u8, "How many.", hi=STACK_ELEMENTS),
     needs=("STACK",),
 )
 _operation(
     14,
     "condition",
-    "Let something come about or end, such as a blocked motor, moisture, a full memory.",
+    "Let something come about or end, such as a blocked motor, moisture, a full memory. While BUSY, NO_MEMORY or "
+    "TIMEOUT is present, it answers every request that is not legal before HELLO; while another status is, what its "
+    "meaning names.",
     f("status", u8, "The status that reports it.", choices=Condition),
     f("present", u8, "1 brings it about, 0 ends it.", hi=1),
 )

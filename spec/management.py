@@ -298,8 +298,8 @@ ApplyAt: Final = enum(
     "ApplyAt",
     "When settings take effect.",
     NOW=(0, "At once; `at` is ignored."),
-    FRAME=(1, "With the frame whose number is `at`."),
-    TIME=(2, "At the link time `at`."),
+    FRAME=(1, "With the frame whose number is `at`; without a sensor there is none."),
+    TIME=(2, "At the link time `at`, which a module without synchronised time does not know."),
 )
 
 SettingResult: Final = row(
@@ -319,7 +319,7 @@ PROP_SET: Final = _packet(
     lanes=BOTH_LANES,
     statuses=(ADJUSTED, NO_SUCH_ID, READ_ONLY, RANGE_LIMIT, LATE, NO_TIME),
     request=body(
-        f("apply", u8, "When.", choices=ApplyAt, req=("R-MGT-027",)),
+        f("apply", u8, "When.", choices=ApplyAt, req=("R-MGT-027", "R-MGT-052", "R-MGT-053")),
         f("at", u64, "Frame number, or link time in ns."),
         f("group", u16, "0, or the number of a group.", req=("R-MGT-025",)),
         tlvs("settings", PROPERTIES, "What to set."),

@@ -260,8 +260,8 @@ MachineReport: Final = row(
     "MachineReport",
     "Where a machine is.",
     f("machine", u8, "Which.", choices=MachineId),
-    f("state", u8, "Number of its state."),
-    f("reason", u8, "Status code of what brought it there; OK where nothing was wrong."),
+    f("state", u8, "Number of its state, counted from 0 in the order of the machine's states."),
+    f("reason", u8, "Status code of what brought it there; OK where nothing was wrong, or the module does not tell."),
     f("entered", u64, "Link time at which it came there.", unit="ns", req=("R-MGT-043",)),
 )
 

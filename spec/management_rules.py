@@ -81,13 +81,13 @@ _module_must(14, "The module MUST raise `generation` by one with each DESC_CHANG
 _module_must(15, "The module MUST send DESC_CHANGED when an object's bytes change in a session.", packet=DESC_CHANGED)
 _module_must(
     16,
-    "The module MUST send STACK_REPORT within tReport of a session's opening.",
+    "The module MUST send STACK_REPORT within tReport of a session's opening or resumption.",
     kind=Kind.TIMING,
     packet=STACK_REPORT,
 )
 _module_must(
     17,
-    "The module MUST send STACK_REPORT within tReport of a change of its stack.",
+    "The module MUST send STACK_REPORT within tReport of a change of its stack in READY_BASIC or READY_FULL.",
     kind=Kind.TIMING,
     packet=STACK_REPORT,
 )
@@ -119,6 +119,17 @@ _module_must(
 )
 _module_must(
     27, "The module MUST answer PROP_SET with LATE if the frame or the time in `at` has passed.", packet=PROP_SET
+)
+_module_must(
+    52,
+    "The module MUST answer PROP_SET that is to take effect with a frame with NO_SUCH_ID if it has no sensor.",
+    needs=("!SENSOR",),
+    packet=PROP_SET,
+)
+_module_must(
+    53,
+    "The module MUST answer PROP_SET that is to take effect at a time with NO_TIME if it has no synchronised time.",
+    packet=PROP_SET,
 )
 _module_must(
     28,

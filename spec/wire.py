@@ -156,7 +156,11 @@ _must(
 )
 _must(18, "A responder MUST answer a request addressed to a stack position where no element is with NO_SUCH_ID.")
 _must(19, "A responder MUST NOT answer with UNSPECIFIED.", test=Testability.PASSIVE)
-_must(20, "A responder MUST NOT answer BAD_LENGTH or BAD_VALUE to a request whose every field is legal.")
+_must(
+    20,
+    "A responder MUST NOT answer BAD_LENGTH, BAD_VALUE or NOT_SUPPORTED to a request whose every field is legal and "
+    "whose type, form and feature it has.",
+)
 _must(21, "A receiver MUST go on working after any sequence of bytes.", kind=Kind.ROBUSTNESS)
 _must(
     22,
@@ -167,8 +171,9 @@ _must(23, "A responder MUST answer a request within tResponse, or with PENDING w
 _must(24, "A sender MUST put nothing on the wire that does not decode.", kind=Kind.SYNTAX, test=Testability.PASSIVE)
 _must(
     25,
-    "A receiver MUST make its checks in this order: CRC, version, repeated transaction, type, direction, feature, "
-    "virtual channel, stack position, lane, state, fields of the payload in wire order, members of enumerations.",
+    "A receiver MUST make its checks in this order: CRC, version, repeated transaction, type, form, `more`, direction, "
+    "feature, virtual channel, stack position, lane, state, fields of the payload in wire order, members of "
+    "enumerations.",
 )
 _must(
     26,

@@ -215,6 +215,8 @@ class MacroTube:
 
     def _act(self, body: Any) -> Any:
         match body:
+            case opal.Beacon() if self._state == "DETACHING" and not self._session:
+                self._wait()  # let go, and wanted again
             case opal.Hello():
                 return self._hello(body)
             case opal.DescRead(object=which, offset=offset, length=length):
@@ -264,10 +266,9 @@ class MacroTube:
         return opal.HelloResponse(*VERSION, session, nonce, FEATURES, len(DESCRIPTOR), sha256(DESCRIPTOR).digest())
 
     def _set(self, wish: opal.PropSet) -> opal.PropSetResponse:
-        """Its one property can only be read, whenever that is to be."""
+        """Its one property can only be read, whenever that is to be. It has no frames, and knows no time."""
         if wish.apply is not opal.ApplyAt.NOW:
-            passed = wish.apply is opal.ApplyAt.TIME and wish.at < self._now
-            raise Refused(Status.LATE if passed else Status.NO_TIME, 1)
+            raise Refused(Status.NO_SUCH_ID if wish.apply is opal.ApplyAt.FRAME else Status.NO_TIME, 1)
         results = [(s.tag, Status.READ_ONLY if s.tag == STACKED else Status.NO_SUCH_ID) for s in wish.settings]
         if wish.group and (STACKED, Status.READ_ONLY) in results:
             raise Refused(Status.READ_ONLY)

@@ -350,3 +350,11 @@ def test_a_silence_while_it_is_probed_is_asked_about_again_where_it_may_be_the_h
     made = certify(GOOD, Options(selection="MOD/MGT/DESC_READ/BV-end", clock=clock))
     assert (made.verdict is Conclusion.NON_CONFORMANT) is failed
     assert ("R-WIRE-021" in made.reason) is failed
+
+
+def test_what_a_test_provokes_and_takes_back_is_not_violated() -> None:
+    """An answer to what was given up on its way is one to nothing: the test sees to it that it is not held against
+    the module, and the report must not either."""
+    made = certify("sim:four-thirds", Options(selection="MOD/FLT/PACKET/BI-contradicted"))
+    assert [r.verdict for r in made.results] == [Verdict.PASS]
+    assert {c.id for c in made.coverage.requirements if c.verdict is Verdict.FAIL} == set()

@@ -61,6 +61,7 @@ FAULTS = (
     ("FOCUS", f"status.swap.FOCUS.{_FOCUSED}.FOCUS_MOVE_request.not_reachable.RANGE_LIMIT", "R-WIRE-020"),
     ("FIRMWARE", "status.swap.FIRMWARE.IDLE.FW_BEGIN_request.not_component_known.FW_WRONG_COMPONENT", "R-WIRE-020"),
     ("TIME", "status.swap.TIME.FREE_ACQUIRE.TRIGGER_AT_request.NO_TIME", "R-WIRE-020"),
+    ("AUTH", "row.drop.AUTH.GENUINE.TRUST_POLICY_event", "R-SEC-006"),
     ("FOCUS", "zoo.roster:Breaking", "R-WIRE-021"),
 )  # fmt: skip
 

@@ -3,6 +3,7 @@
 Plan: a counterexample · files · hostile files · performing · the command.
 """
 
+import io
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,12 +15,14 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from opalink.__main__ import cli
+from opalink.conformance.bundle import recording
 from opalink.conformance.bundle.results import Actor, Step
 from opalink.conformance.exploration.replay import Counterexample, NotACounterexample, perform, read, recorded, write
 from opalink.conformance.exploration.session import Meeting, note_of, operation_of
 from opalink.conformance.tester import preambles
 from opalink.protocol import codec
 from opalink.protocol import packets as p
+from opalink.protocol.capture import pcapng
 from opalink.protocol.packets import Lane, OperationTag
 
 CLEAN = "py:opalink.protocol.engine.module:Module"
@@ -96,6 +99,37 @@ def test_an_operation_says_all_of_itself() -> None:
     assert operation_of("binds: a cold start with the contacts open") is None
     with pytest.raises(ValueError, match="no operation is called fly"):
         operation_of("operation fly 00")
+
+
+@st.composite
+def exchanges(draw: st.DrawFn) -> list[Step]:
+    """Packets of both sides and notes of bench and suite, none of them like another."""
+    times = sorted(draw(st.lists(st.integers(0, 10**12), max_size=8, unique=True)))
+    lanes, sides = st.sampled_from((Lane.SIDEBAND, Lane.LASER)), st.sampled_from((Actor.TESTER, Actor.IUT))
+    return [
+        Step(t, draw(sides), draw(lanes), KEEPALIVE, draw(st.sampled_from(("", f"own {t}"))))
+        if draw(st.booleans())
+        else Step(t, draw(st.sampled_from((Actor.BENCH, Actor.SUITE))), note=f"note {t}")
+        for t in times
+    ]
+
+
+@given(exchanges())
+def test_every_packet_and_every_note_of_an_exchange_is_in_its_recording_once(steps: list[Step]) -> None:
+    stream = io.BytesIO()
+    recording.write(stream, steps, ["about"], then="then, ")
+    stream.seek(0)
+    found = pcapng.read(stream)
+    packets = [s for s in steps if s.data]
+    assert [(x.time, x.data, x.interface.inbound) for x in found.packets] == [
+        (s.time, s.data, s.actor is Actor.IUT) for s in packets
+    ]
+    told = [c for x in (*found.packets, found) for c in x.comments]
+    wanted = [s.note if s.data else f"{s.time} ns, {s.actor}: {s.note}" for s in steps if s.note]
+    assert sorted(c.removeprefix("then, ") for c in told) == sorted([*wanted, "about"])
+    late = {c for c in told if c.startswith("then, ")}
+    last = max((s.time for s in packets), default=10**12)
+    assert late == {f"then, {s.time} ns, {s.actor}: {s.note}" for s in steps if s.time > last}
 
 
 # ── Hostile files ────────────────────────────────────────────────────────────────────────────────────

@@ -23,7 +23,8 @@ from hypothesis import strategies as st
 
 from opalink.__main__ import cli
 from opalink.conformance import Options, Plan, certify
-from opalink.conformance.bundle.evidence import ORDER, REPORT, STATEMENT, TAPE
+from opalink.conformance.bundle.evidence import ORDER, REPORT, STATEMENT, TAPE, stretches
+from opalink.conformance.bundle.journal import Journal, Line
 from opalink.conformance.papers.documents import DocumentError
 from opalink.conformance.sealed.envelope import generate, public_key
 from opalink.conformance.sealed.sealing import Proof, sign, verify
@@ -382,6 +383,32 @@ def test_in_real_time_the_verdicts_are_attested_and_not_proved(tmp_path: Path) -
     assert not proof.derived
     assert proof.exit == Exit.INCONCLUSIVE
     assert any(sentence.startswith("Every verdict: ") for sentence in proof.attested)
+
+
+def test_a_campaign_that_was_cut_off_keeps_the_tape_of_every_stretch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else what a vendor shows is the last stretch alone."""
+    out = tmp_path / "real"
+    args = ("certify", GOOD, "-k", "MOD/WIRE/ORDER/BI-crc", "--clock", "real", "--out", str(out))
+    write, written = Journal._write, []
+
+    def until_the_power_fails(journal: Journal, line: Line) -> None:
+        write(journal, line)
+        written.append(line)
+        if len(written) == 1:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Journal, "_write", until_the_power_fails)
+    assert run(*args).exit_code == Exit.NON_CONFORMANT  # click's for an interrupt
+    first = (out / TAPE).read_bytes()
+    assert run(*args, "--resume").exit_code == Exit.CONFORMANT
+    assert [path.name for path in stretches(out)] == ["tape-01.pcapng.gz"]
+    assert stretches(out)[0].read_bytes() == first
+    sign(out, root() / "vendor")
+    assert "That it was cut off once, and what came before is on tape-01.pcapng.gz." in check(out).attested
+    assert run(*args).exit_code == Exit.CONFORMANT  # another campaign, in the same place
+    assert stretches(out) == []
 
 
 def test_a_bundle_without_a_tape_cannot_be_sealed(bundle: Path) -> None:

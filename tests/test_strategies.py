@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from opalink.protocol import strategies
+from opalink.protocol import near_misses, strategies
 from opalink.protocol.errors import DecodeError, Fault
 from opalink.protocol.ir import model as ir
 from opalink.protocol.ir.load import catalogue
@@ -56,7 +56,7 @@ def test_a_near_miss_is_what_it_says(schema: Schema, data: st.DataObject) -> Non
     module, c = load(schema.source), schema.catalogue
     for packet, form, body in schema.bodies():
         layout = c.layout[packet.forms[form]]
-        miss = data.draw(strategies.near_miss(c, layout))
+        miss = data.draw(near_misses.near_miss(c, layout))
         with pytest.raises(DecodeError) as caught:
             decoded(module, layout, miss.data)
         assert (caught.value.fault, caught.value.path) == (miss.fault, miss.path)
@@ -71,7 +71,7 @@ def test_a_class_of_fault_can_be_asked_for(data: st.DataObject, fault: Fault) ->
     schema = data.draw(st.sampled_from(SCHEMAS))
     for packet, form, _ in schema.bodies():
         try:
-            misses = strategies.near_miss(schema.catalogue, packet.forms[form], fault)
+            misses = near_misses.near_miss(schema.catalogue, packet.forms[form], fault)
         except ValueError as error:
             assert packet.forms[form] in str(error)  # noqa: PT017 (whether it is raised depends on the schema)
         else:
@@ -80,7 +80,7 @@ def test_a_class_of_fault_can_be_asked_for(data: st.DataObject, fault: Fault) ->
 
 def test_where_nothing_can_be_violated_it_says_so() -> None:
     with pytest.raises(ValueError, match="nothing in Refusal can be violated as crc"):
-        strategies.near_miss(catalogue(), "Refusal", Fault.CRC)
+        near_misses.near_miss(catalogue(), "Refusal", Fault.CRC)
 
 
 # ── The real catalogue ───────────────────────────────────────────────────────────────────────────────
@@ -94,9 +94,9 @@ def test_packets_are_accepted_and_come_back(data: bytes) -> None:
     assert plain(packet) == ours.read_packet(data)
 
 
-@given(strategies.broken_packets(catalogue()))
+@given(near_misses.broken_packets(catalogue()))
 @settings(parent=quick, max_examples=120)
-def test_broken_packets_are_refused_as_they_say(miss: strategies.NearMiss) -> None:
+def test_broken_packets_are_refused_as_they_say(miss: near_misses.NearMiss) -> None:
     with pytest.raises(DecodeError) as caught:
         ours.module()["decode_Packet"](miss.data)
     assert (caught.value.fault, caught.value.path) == (miss.fault, miss.path)
@@ -109,7 +109,7 @@ def test_broken_packets_are_refused_as_they_say(miss: strategies.NearMiss) -> No
 @given(data=st.data())
 @settings(parent=quick, max_examples=20)
 def test_packets_can_be_broken_in_every_way(fault: Fault, data: st.DataObject) -> None:
-    assert data.draw(strategies.broken_packets(catalogue(), fault)).fault is fault
+    assert data.draw(near_misses.broken_packets(catalogue(), fault)).fault is fault
 
 
 # ── Without Hypothesis ───────────────────────────────────────────────────────────────────────────────

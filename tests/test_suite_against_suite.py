@@ -37,7 +37,7 @@ class Wire:
     assistants: Final = ()
 
     def __init__(self) -> None:
-        self.now, self.seed = 0, 1
+        self.now, self.seed, self.work = 0, 1, 0
         self.arrivals: list[Arrival] = []
         self.journal: list[Any] = []
         self.out: list[Departure] = []

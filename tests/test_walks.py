@@ -37,9 +37,9 @@ def test_a_walk_is_made_of_known_steps_states_and_rows() -> None:
         assert set(w.rows) <= rows_of(w.profile).keys(), w.rows
 
 
-def test_every_walk_is_entered_and_no_row_is_walked_to_twice() -> None:
+def test_every_walk_is_entered_and_no_two_have_one_name() -> None:
     assert len(ENTERED) == len(WALKS) == len(PURPOSES)
-    assert [row for row, n in Counter((w.plane, w.rows[0]) for w in WALKS).items() if n > 1] == []
+    assert [name for name, n in Counter((w.plane, w.name) for w in WALKS).items() if n > 1] == []
 
 
 def test_what_a_module_decides_itself_is_a_guard() -> None:
@@ -125,7 +125,7 @@ def test_a_stored_walk_goes_as_it_is_stored_whatever_the_seed(w: Walk, seed: int
     assert trial is not None
     assert trial.statuses == tuple(status for _, status in w.steps)
     assert differ(w.after, trial.after) == {}
-    assert w.rows[0] in trial.fired
+    assert w.tail or w.rows[0] in trial.fired
 
 
 # ── What a state counts ──────────────────────────────────────────────────────────────────────────────

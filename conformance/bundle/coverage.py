@@ -1,8 +1,9 @@
 """Which requirements a campaign speaks of, and by what.
 
 A requirement is covered by a test that was executed, by a monitor that saw it kept or broken, or by a reason: one that
-it states itself, or one of those below. The reasons below are about a bench, not about the requirement: another
-instrument judges it. What FLITs carry does not bind whoever has the bench carry them.
+it states itself, one of those below, or that of the tests that are about it and turned out not to apply. The reasons
+below are about a bench, not about the requirement: another instrument judges it. What FLITs carry does not bind whoever
+has the bench carry them.
 
 Plan: reasons · who a requirement binds · coverage.
 """
@@ -37,7 +38,6 @@ REASONS = {
     "R-TIM-004": _STAMPS,
     "R-PWR-018": "A meter judges it, unless PWR_STATUS comes at that time.",
     "R-PWR-006": "Nothing at a bench takes power away between the sides.",
-    "R-PWR-012": "What a module gives up for heat no packet says.",
     "R-CAP-021": "Nothing at a bench makes a sensor fail.",
     **dict.fromkeys("R-LEN-127 R-LEN-128 R-LEN-129 R-LNK-187 R-LNK-193 R-LNK-200 R-LNK-201 R-MGT-153".split(), _OWN),
     **dict.fromkeys("R-TLV-122 R-TLV-123".split(), _COMMAND),
@@ -97,12 +97,15 @@ def coverage(
     """What became of every requirement of the catalogue. `moot` are those whose premise never came about."""
     tests: defaultdict[str, list[Result]] = defaultdict(list)
     unrun: dict[str, str] = {}
+    beside: dict[str, str] = {}
     for result in results:
         if result.verdict in _EXECUTED:
             for requirement in dict.fromkeys((*result.requirements, *result.charged)):
                 tests[requirement].append(result)
         elif result.verdict is Verdict.NOTRUN:
             unrun |= dict.fromkeys(result.requirements, f"{result.id} was not run: {result.reason}")
+        elif result.verdict is Verdict.NA:
+            beside |= dict.fromkeys(result.requirements, f"{result.id} does not apply: {result.reason}")
     seen = monitor.covered() if monitor else Counter[str]()
     broken = monitor.broken if monitor else Counter[str]()
     return Coverage(
@@ -114,19 +117,22 @@ def coverage(
                 seen[r.id],
                 broken[r.id],
                 unrun.get(r.id, ""),
+                beside.get(r.id, ""),
             )
             for r in catalogue.requirements
         )
     )
 
 
-def _covered(r: Requirement, applies: bool, tests: list[Result], seen: int, broken: int, unrun: str) -> Covered:
+def _covered(
+    r: Requirement, applies: bool, tests: list[Result], seen: int, broken: int, unrun: str, beside: str
+) -> Covered:
     verdicts = [_verdict(r.id, t) for t in tests]
     if seen:
         verdicts.append(Verdict.PASS)
     if broken:
         verdicts.append(Verdict.FAIL)
-    reason = r.reason or REASONS.get(r.id, "")
+    reason = r.reason or REASONS.get(r.id, "") or ("" if unrun else beside)
     if not applies:
         how = How.NA
     elif any(r.id in t.requirements for t in tests):

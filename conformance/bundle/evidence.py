@@ -3,6 +3,7 @@
     report.json  report.html  junit.xml  results.jsonl  pics.toml  pixit.toml  environment.json
     captures/ROLE/AREA/SUBJECT/CLASS-name.pcapng
     order.json  tape.pcapng.gz            what all of that can be derived from once more: see `recorded`
+    tape-01.pcapng.gz                     what crossed the bench before the campaign was cut off, if it was
     statement.dsse                        what seals it: see `sealing`
 
 A recording holds the bytes of one test, with what the bench and the suite did as comments on the packet that followed
@@ -12,61 +13,30 @@ it opens in Wireshark.
 Plan: the recording of a test · the bundle.
 """
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, BinaryIO, Final
 
 import msgspec
 from msgspec import Struct, structs
 
-import opalink
-from opalink.conformance.bundle import html, junit, report
-from opalink.conformance.bundle.report import clean, lane_name
-from opalink.conformance.bundle.results import Actor, Campaign, Result, Step
+from opalink.conformance.bundle import html, junit, recording, report
+from opalink.conformance.bundle.report import clean
+from opalink.conformance.bundle.results import Campaign, Result
 from opalink.conformance.runner import Progress
 from opalink.conformance.sealed.order import Order
-from opalink.protocol.capture.pcapng import LINKTYPE_FLIT, LINKTYPE_PACKET, Interface, Writer
+from opalink.protocol.capture.pcapng import LINKTYPE_FLIT, LINKTYPE_PACKET
 from opalink.protocol.ir.load import catalogue
-from opalink.protocol.packets.enums import Lane
 
 # ── The recording of a test ──────────────────────────────────────────────────────────────────────────
-
-SENDERS: Final = {Actor.TESTER: "tester", Actor.IUT: "IUT"}  # as the capture format calls them
 
 
 def record(stream: BinaryIO, campaign: Campaign, result: Result) -> None:
     """Write the exchange of a test as pcapng."""
-    on_lanes = campaign.plane == "flit" or any(s.on_lane for s in result.steps)
-    link_type = LINKTYPE_FLIT if on_lanes else LINKTYPE_PACKET
-    lanes = sorted({s.lane for s in result.steps if s.data} | {Lane.SIDEBAND, Lane.LASER})
-    places = [(lane, actor) for lane in lanes for actor in SENDERS]
-    interfaces = [Interface.of(lane_name(lane), SENDERS[actor], link_type) for lane, actor in places]
     # On the FLIT plane the packets are in the FLITs: they stand among the steps for whoever reads these.
     both = any(s.on_lane for s in result.steps)
-    rows = _packets([s for s in result.steps if s.on_lane or not (both and s.data)])
-    loose = [note for _, notes in rows if not rows[-1][0] for note in notes]  # nothing was sent that could carry them
-    writer = Writer(stream, interfaces, [*_about(campaign, result), *loose], f"opalink {opalink.__version__}")
-    for step, notes in rows:
-        if step is not None:
-            writer.write(places.index((step.lane, step.actor)), step.time, step.data, notes)
-
-
-def _packets(steps: Sequence[Step]) -> list[tuple[Step | None, list[str]]]:
-    """Every packet with what was noted since the one before; what comes after the last one goes with it."""
-    out: list[tuple[Step | None, list[str]]] = []
-    notes: list[str] = []
-    for step in steps:
-        if step.data and step.actor in SENDERS:
-            own = [step.note] if step.note else []
-            out.append((step, notes + own))
-            notes = []
-        else:
-            notes.append(f"{step.time} ns, {step.actor}: {step.note or 'an empty packet'}")
-    if out:
-        out[-1][1].extend(notes)
-    else:
-        out.append((None, notes))
-    return out
+    link_type = LINKTYPE_FLIT if both or campaign.plane == "flit" else LINKTYPE_PACKET
+    steps = [s for s in result.steps if s.on_lane or not (both and s.data)]
+    recording.write(stream, steps, _about(campaign, result), link_type)
 
 
 def _about(campaign: Campaign, result: Result) -> list[str]:
@@ -91,6 +61,23 @@ RESULTS: Final = "results.jsonl"
 STATEMENT: Final = "statement.dsse"
 
 
+def stretches(folder: Path) -> list[Path]:
+    """The tapes of what came before a campaign was cut off, in order."""
+    return sorted(folder.glob("tape-[0-9][0-9].pcapng.gz"))
+
+
+def fresh_tape(folder: Path, *, resume: bool) -> Path:
+    """Where a tape is to begin: with `resume` the one of the stretch before is kept beside it, else what another
+    campaign left goes."""
+    tape, earlier = folder / TAPE, stretches(folder)
+    if resume and tape.exists():
+        tape.rename(folder / f"tape-{len(earlier) + 1:02}.pcapng.gz")
+    elif not resume:
+        for path in earlier:
+            path.unlink()
+    return tape
+
+
 def tee(stream: IO[bytes], show: Progress) -> Progress:
     """Results to disk as they come, so that a campaign that is cut off leaves what it had."""
 
@@ -112,7 +99,7 @@ def bundle(campaign: Campaign, folder: Path, order: Order | None = None) -> list
         "pics.toml": campaign.pics.encode(),
         "environment.json": json(campaign.environment),
     }
-    streamed = [folder / RESULTS, folder / TAPE]
+    streamed = [folder / RESULTS, folder / TAPE, *stretches(folder)]
     stale = [folder / STATEMENT, folder / ORDER, folder / "pixit.toml", *(streamed if order is None else ())]
     for path in (*stale, *sorted((folder / "captures").rglob("*.pcapng"))):
         path.unlink(missing_ok=True)

@@ -25,7 +25,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from msgspec import Struct, structs
 
 import opalink
-from opalink.conformance import baseline
+from opalink.conformance import baseline, standing
 from opalink.conformance.bundle import against, report
 from opalink.conformance.bundle.ladder import Gauge, Rung, gauge, ladder
 from opalink.conformance.bundle.results import Campaign, Covered, How, Result
@@ -243,6 +243,15 @@ def _silence(campaign: Campaign) -> str:
     return f"A module that never says anything would have passed {found:,} of these {_count(len(ran), 'test')}."
 
 
+def _trust(campaign: Campaign) -> str:
+    """How far the tests can be trusted that ran, in a sentence."""
+    ran = [r.id for r in campaign.results if r.verdict not in (Verdict.NA, Verdict.NOTRUN)]
+    found = standing.stable(ran) if campaign.role == "module" else None
+    if found is None or not ran:
+        return ""
+    return f"{found:,} of these {_count(len(ran), 'test')} are stable: two readings of the text agree on them."
+
+
 # ── The page ─────────────────────────────────────────────────────────────────────────────────────────
 
 _HEADLINES: Final = {
@@ -317,6 +326,7 @@ def render(campaign: Campaign) -> str:
         claims=claims,
         contradictions=[c.wrong for c in claims if c.wrong],
         silence=_silence(campaign),
+        trust=_trust(campaign),
         changes=against.sentences(campaign.changes) if campaign.changes else [],
         test_areas=sorted({r.id.split("/")[1] for r in campaign.results if "/" in r.id}),
         areas=_areas(campaign.coverage.requirements),

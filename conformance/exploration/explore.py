@@ -32,6 +32,8 @@ from opalink.conformance.runner import seed_of
 from opalink.conformance.tester import preambles
 from opalink.conformance.tester.matrix import NEEDS, STATES, TRAINING
 from opalink.conformance.verdicts import Exit, Verdict
+from opalink.conformance.walks import steps  # noqa: F401  they enter themselves
+from opalink.conformance.walks.table import take
 from opalink.protocol.ir.load import catalogue
 
 # ── What comes of it ─────────────────────────────────────────────────────────────────────────────────
@@ -39,7 +41,8 @@ from opalink.protocol.ir.load import catalogue
 EXAMPLES: Final = 100  # of a machine, unless said otherwise
 ROUND: Final = 25  # examples that have a seed together
 ATTEMPTS: Final = 300  # to make one that has failed smaller
-STEPS: Final = 12  # of an example at most
+LENGTH: Final = 12  # steps of an example at most
+_PROOF: Final = "spdm.challenge"  # the step that goes through an authentication as far as CHALLENGE
 
 
 class Failure(Struct, frozen=True):
@@ -94,18 +97,26 @@ class Explorer:
         return seed_of(self._seed, " ".join(map(str, ("explore", *words))), self._nonce)
 
     def learn(self) -> Learned:
-        """Try every preamble once, and keep what both sides say."""
+        """Try every preamble once, and an authentication, and keep what both sides say."""
         if self._learned is None:
-            self._learned, s = Learned(), self._session
+            self._learned, features = Learned(), self._session.known.features
             for state in STATES:
-                if state in TRAINING or unmet(NEEDS.get(state, ()), s.known.features):
-                    continue
-                # What a preamble stumbles over is what examples will show.
-                with contextlib.suppress(Conclusive), self._meeting.judged():
-                    s.begin(self.seed("learn", state))
-                    preambles.reach(s, state)
-                self._learned.learn(s.catalogue, s.steps)
+                if state not in TRAINING and not unmet(NEEDS.get(state, ()), features):
+                    self._try(self._learned, state)
+            if "SECURITY" in features:
+                self._try(self._learned, "READY", _PROOF)
         return self._learned
+
+    def _try(self, learned: Learned, state: str, *then: str) -> None:
+        """A preamble, and steps of walks behind it."""
+        s = self._session
+        # What they stumble over is what examples will show.
+        with contextlib.suppress(Conclusive), self._meeting.judged():
+            s.begin(self.seed("learn", state, *then))
+            preambles.reach(s, state)
+            for step in then:
+                take(s, step)
+        learned.learn(s.catalogue, s.steps)
 
     # ── A machine ──
 
@@ -145,7 +156,7 @@ class Explorer:
     def _round(self, plan: Plan, examples: int, number: int) -> str:
         """One round; returns why what it found is not to be relied on, if so."""
         drawn = settings(
-            max_examples=examples, stateful_step_count=STEPS, database=None, deadline=None, print_blob=False,
+            max_examples=examples, stateful_step_count=LENGTH, database=None, deadline=None, print_blob=False,
             phases=(Phase.generate, Phase.shrink), verbosity=Verbosity.quiet, suppress_health_check=list(HealthCheck),
             report_multiple_bugs=True,
         )  # fmt: skip

@@ -18,8 +18,8 @@ from msgspec import Struct, field
 from opalink.conformance.exploration.oracles import BELIEVED, OF_ANSWERS, Expected, Oracles
 from opalink.conformance.exploration.table import Tables, Told
 from opalink.conformance.tester.ledger import Asked, Heard
+from opalink.conformance.tester.line import WHILE
 from opalink.conformance.tester.monitors import Monitor
-from opalink.conformance.tester.session import WHILE
 from opalink.protocol import codec
 from opalink.protocol import packets as p
 from opalink.protocol.errors import DecodeError
@@ -317,7 +317,8 @@ class Judge:
         self, before: dict[str, str], after: dict[str, str], said: list[_Said], *, passed: bool, acted: bool
     ) -> None:
         """No machine is where nothing that has happened can have brought it."""
-        possible = self.tables.possible(before, tuple(e.told for e in said if e.heeded), passed=passed, acted=acted)
+        told = tuple(e.told for e in said if e.heeded)
+        possible = self.tables.possible(before, told, passed=passed, acted=acted, after=after)
         for machine, states in possible.items():
             found = after.get(machine)
             if found is None or found in states:

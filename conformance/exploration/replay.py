@@ -24,15 +24,15 @@ from typing import Final
 
 from msgspec import Struct, structs
 
-import opalink
-from opalink.conformance.bundle.evidence import SENDERS
+from opalink.conformance.bundle import recording
+from opalink.conformance.bundle.recording import SENDERS
 from opalink.conformance.bundle.report import lane_name, printable
 from opalink.conformance.bundle.results import Actor, Step
 from opalink.conformance.exploration.judge import Finding
 from opalink.conformance.exploration.session import Meeting, Watched, operation_of
 from opalink.conformance.tester.ledger import Heard
 from opalink.protocol import codec
-from opalink.protocol.capture.pcapng import LINKTYPE_PACKET, CaptureError, Interface, Reader, Writer
+from opalink.protocol.capture.pcapng import LINKTYPE_PACKET, CaptureError, Reader
 from opalink.protocol.ir.load import catalogue
 from opalink.protocol.packets import Lane, PacketType
 from opalink.spec.form import MS, SECOND
@@ -42,6 +42,7 @@ from opalink.spec.form import MS, SECOND
 LONGEST: Final = 3600 * SECOND  # of an exchange that is performed
 MOST: Final = 1 << 18  # packets of it
 _KIND: Final = "Counterexample 1"
+_THEN: Final = "then, "  # begins an operation after the last packet
 _LATE: Final = 300 * MS  # that an event may come later in real time than it was recorded
 _HEADER, _CRC = 16, 4  # bytes
 _LANES: Final = (Lane.SIDEBAND, Lane.LASER)
@@ -95,15 +96,9 @@ def write(found: Counterexample, folder: Path) -> Path:
     """Leave a counterexample in a folder; returns the file."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{found.machine}-{found.digest}.pcapng"
-    places: list[tuple[int, Actor]] = [(lane, actor) for lane in _LANES for actor in SENDERS]
-    interfaces = [Interface.of(lane_name(lane), SENDERS[actor], LINKTYPE_PACKET) for lane, actor in places]
-    packets = [s for s in found.rows if s.data and (s.lane, s.actor) in places]
-    notes = _notes(found.rows)
+    steps = [s for s in found.rows if not s.data or s.lane in _LANES]
     with path.open("wb") as stream:
-        about = [*_about(found, path.name), *notes.pop(-1, [])]
-        writer = Writer(stream, interfaces, about, f"opalink {opalink.__version__}")
-        for i, step in enumerate(packets):
-            writer.write(places.index((step.lane, step.actor)), step.time, step.data, notes.get(i, []))
+        recording.write(stream, steps, _about(found, path.name), then=_THEN)
     return path
 
 
@@ -124,27 +119,9 @@ def _about(found: Counterexample, name: str) -> list[str]:
     return [printable(x) for x in lines]
 
 
-def _notes(rows: Iterable[Step]) -> dict[int, list[str]]:
-    """The operations as comments, by the place of the packet that followed; of those after the last one too, which say
-    so. At -1, where there is no packet at all."""
-    out: dict[int, list[str]] = {}
-    kept: list[str] = []
-    at = 0
-    for step in rows:
-        if step.data:
-            if kept:
-                out[at] = kept
-            kept, at = [], at + 1
-        else:
-            kept.append(f"{step.time} ns, bench: {step.note}")
-    if kept:
-        out.setdefault(at - 1, []).extend(f"then, {x}" if at else x for x in kept)
-    return out
-
-
 # ── Reading ──────────────────────────────────────────────────────────────────────────────────────────
 
-_OPERATION: Final = re.compile(r"(then, )?(\d{1,20}) ns, bench: (operation [ -~]*)")
+_OPERATION: Final = re.compile(rf"({_THEN})?(\d{{1,20}}) ns, bench: (operation [ -~]*)")
 
 
 def read(path: Path) -> Counterexample:

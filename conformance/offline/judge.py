@@ -264,8 +264,7 @@ class Judge:
         if not self.complete and requirement in HOLES:
             self._note(f"before frame {self.last.number:,}: {expected} ({self._name})")
             return
-        sure = self.complete or self._alone(requirement)
-        book = self.found if sure else self.doubtful
+        book = self.found if self.complete or self._alone(requirement) else self.doubtful
         self._enter(book, side.role, requirement, expected, actual, self.last, self._name)
 
     def _enter(

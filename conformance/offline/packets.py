@@ -1,31 +1,24 @@
 """Packets out of a recording, from either plane, with the number that Wireshark gives each of them.
 
-What the lane itself carried is put together here: FLITs in their order, whatever is replayed or comes twice, and the
-packets of sideband records. Where a FLIT never comes, what was open on the channels is given up, and said.
+What the lane itself carried is put together: FLITs by a listener for each direction, and the packets of sideband
+records here. Where a FLIT never comes, that is said.
 
-What is held is bounded: for each direction the FLITs that came early, `HELD` of them, and a packet for each channel.
-
-Plan: a packet · FLITs of one direction · the packets of a recording.
+Plan: a packet · the packets of a recording.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator
 from typing import BinaryIO, Final
 
 from msgspec import Struct
 
 from opalink.protocol.capture.pcapng import LINKTYPE_FLIT, Captured, Reader
-from opalink.protocol.codec import DecodeError, Flit, decode_flit, decode_sideband
-from opalink.protocol.flit.assembly import Assembly
-from opalink.protocol.flit.incoming import Early, Incoming, Order
-from opalink.protocol.flit.layout import packet_size
+from opalink.protocol.codec import DecodeError, decode_flit, decode_sideband
+from opalink.protocol.flit.listening import Listener
 from opalink.protocol.ir import model as ir
-from opalink.protocol.packets import FlitKind, Lane
+from opalink.protocol.packets import Lane
 from opalink.spec.capture_format import interface_name
-from opalink.spec.limits import CHANNELS, FLIT_PAYLOAD, LIMITS, PACKET_OVERHEAD
 
-HELD: Final = next(limit.value for limit in LIMITS if limit.name == "replay_max")
-_ROOM: Final = {c.value: c.payload_max + PACKET_OVERHEAD for c in CHANNELS}
-_CARRIES: Final = (FlitKind.DATA, FlitKind.REPLAY)
 _LANES: Final = {interface_name(lane.name.lower(), ""): lane for lane in Lane}
 _TYPE: Final = 1  # byte of a packet
 
@@ -45,48 +38,6 @@ class Seen(Struct, frozen=True):
     hole: str = ""
 
 
-# ── FLITs of one direction ───────────────────────────────────────────────────────────────────────────
-
-
-class _Way:
-    """The DATA FLITs of one sender in one epoch. `gap` is whether one of them never came."""
-
-    def __init__(self, parity: int, seq: int) -> None:
-        self.parity, self.gap = parity, False
-        self._order = Order(HELD, 0)
-        self._order.expected = self._order.known = seq
-        self._numbers: dict[int, int] = {}  # the frames that the early ones came in
-        self._channels: dict[int, Incoming] = {}
-
-    def take(self, flit: Flit, frame: int) -> Iterator[tuple[int, bytes]]:
-        """The packets that a FLIT completes, each with the frame in which it ends."""
-        order = self._order
-        ahead = order.distance(flit.seq)
-        if ahead < 0 or flit.vc not in _ROOM:
-            return  # it has been here, or is of no channel
-        if ahead >= order.depth:  # what is missing in between cannot be replayed any more
-            self._skip_to(order.expected + ahead)
-        number = order.expected + order.distance(flit.seq)
-        channel = self._channels.setdefault(flit.vc, Incoming(flit.vc, 0, _ROOM[flit.vc]))
-        if number not in order.early:
-            order.early[number] = Early(channel, flit.first_off, bytes(flit.payload))
-            self._numbers[number] = frame
-        at = order.expected
-        for place, early in enumerate(order.in_order(), at):
-            packets: list[bytes] = []
-            early.channel.take([early.offset], [early.payload], packets)
-            came = self._numbers.pop(place)
-            yield from ((came, packet) for packet in packets)
-
-    def _skip_to(self, number: int) -> None:
-        self.gap = True
-        self._order.expected = number
-        self._order.early.clear()
-        self._numbers.clear()
-        for vc, channel in self._channels.items():
-            channel.assembly = Assembly(_ROOM[vc])
-
-
 # ── The packets of a recording ───────────────────────────────────────────────────────────────────────
 
 
@@ -100,7 +51,7 @@ class Packets:
         self.reader = Reader(stream)
         self.captured = self.flits = self.noise = 0
         self._catalogue = catalogue
-        self._ways: dict[bool, _Way] = {}  # by direction
+        self._ways: defaultdict[bool, Listener] = defaultdict(Listener)  # by direction
         self._sections = self._damages = self._untimed = 0
         self._time = 0
 
@@ -172,20 +123,8 @@ class Packets:
         except DecodeError:
             self.noise += 1
             return
-        yield from ((frame, Lane.LASER, data) for frame, data in self._lifted(captured, flit, number))
-
-    def _lifted(self, captured: Captured, flit: Flit, number: int) -> Iterator[tuple[int, bytes]]:
-        payload = bytes(flit.payload)
-        if flit.kind == FlitKind.CONTROL:  # which may bring one packet, beside the order of all others
-            size = packet_size(payload, 0)
-            if payload[0] and size <= FLIT_PAYLOAD:
-                yield number, payload[:size]
-        elif flit.kind in _CARRIES:
-            key = captured.interface.inbound
-            way = self._ways.get(key)
-            if way is None or way.parity != flit.epoch:  # a recording may begin anywhere, an epoch begins with 0
-                way = self._ways[key] = _Way(flit.epoch, flit.seq if way is None else 0)
-            yield from way.take(flit, number)
+        packets = self._ways[captured.interface.inbound].take(flit, number)
+        yield from ((frame, Lane.LASER, data) for frame, data in packets)
 
     def _lane(self, data: bytes) -> Lane | None:
         """The lane of a type that travels on one alone."""

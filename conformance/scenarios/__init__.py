@@ -25,10 +25,10 @@ Scenario = Callable[[Session], None]
 # ── The registry ─────────────────────────────────────────────────────────────────────────────────────
 
 _CHAPTERS = """
-    wire header bench attach session link descriptor properties management power heat capture queue frame lens controls
-    realtime security machines statuses flow journeys journeys_knock journeys_light journeys_supply
-    journeys_heat journeys_use journeys_lens flit flit_order flit_credit flit_link walks phone phone_refusals phone_link
-    phone_shared
+    wire header bench attach session restart link descriptor properties management power heat capture queue frame lens
+    controls realtime security update machines statuses flow journeys journeys_knock journeys_light journeys_supply
+    journeys_heat journeys_use journeys_lens flit flit_order flit_credit flit_link walks
+    phone phone_duties phone_sink phone_refusals phone_link phone_shared
 """.split()
 _REGISTRY: dict[str, tuple[Purpose, Scenario]] = {}
 _SUFFERINGS: dict[str, str] = {}

@@ -164,6 +164,17 @@ def hello_of_no_common_version(s: Session) -> None:
 
 
 @scenario(
+    "ATT/HELLO/BI-minor", "R-MGT-002",
+    given="a module that waits for HELLO", when="HELLO offers its major version, and minor versions from 200 on",
+    then="it answers BAD_VERSION",
+)  # fmt: skip
+def hello_of_later_minor_versions(s: Session) -> None:
+    light(s)
+    asked = structs.replace(hello(s), low_minor=200, high_minor=255)
+    s.expect_status(s.ask(asked, lane=Lane.SIDEBAND), Status.BAD_VERSION)
+
+
+@scenario(
     "ATT/HELLO/BI-empty_range", "R-MGT-002",
     given="a module that waits for HELLO", when="HELLO gives a lowest version above the highest",
     then="it answers BAD_VERSION",

@@ -101,7 +101,7 @@ def recovered(s: Session, *charged: str) -> None:
     """The link has found together again, by VC_RESYNC or, where that came too late, by a training."""
     for _ in range(EVENTUALLY // (5 * MS)):
         s.let(5 * MS)
-        if s.flits is not None and s.flits.up:
+        if s.up:
             return
     s.fail("a link that recovers", "none", *charged)
 

@@ -16,7 +16,7 @@ from opalink.conformance.scenarios.flit import (
     since,
     stray,
 )
-from opalink.conformance.tester.flit_bench import by_hand
+from opalink.conformance.tester.flit_bench import FlitBench, by_hand
 from opalink.conformance.tester.preambles import streaming
 from opalink.conformance.tester.session import EVENTUALLY, Session
 from opalink.protocol import codec
@@ -194,6 +194,13 @@ def credit_comes_back(s: Session) -> None:
             answered_by_light(s, one, "R-FLT-043")
 
 
+def ungranted(bench: FlitBench, packet: bytes) -> bytes:
+    """A FLIT that brings a packet on a channel that was not granted."""
+    vc = next(vc for vc in range(16) if vc not in bench.watch.given)
+    number = bench.end.next_number
+    return by_hand(packet, seq=number, kind=FlitKind.DATA, epoch=bench.watch.parity, vc=vc, first_off=0)
+
+
 @on_flits(
     "CREDIT/BI-violated", "R-FLT-044", "R-FLT-045", given="a module in READY",
     when="a FLIT comes on a channel that was not granted",
@@ -201,13 +208,9 @@ def credit_comes_back(s: Session) -> None:
 )  # fmt: skip
 def a_flit_without_credit(s: Session) -> None:
     bench = quiet(s)
-    vc = next(vc for vc in range(16) if vc not in bench.watch.given)
     txn = s.next_txn()
     s.clear()
-    flit = by_hand(
-        stray(s, txn), seq=bench.end.next_number, kind=FlitKind.DATA, epoch=bench.watch.parity, vc=vc, first_off=0
-    )
-    bench.inject(flit)
+    bench.inject(ungranted(bench, stray(s, txn)))
     wanted = Status.CREDIT_VIOLATION
     reported = s.take(lambda h: isinstance(h.body, p.LinkEvent) and h.body.reason == wanted, EVENTUALLY)
     s.expect(reported is not None, "LINK_EVENT with CREDIT_VIOLATION", "none", "R-FLT-045")

@@ -15,6 +15,7 @@ from opalink.conformance.tester.session import Session
 from opalink.protocol import packets as p
 from opalink.protocol.codec import Status
 from opalink.protocol.ir import model as ir
+from opalink.protocol.ir.obligations import peer
 from opalink.protocol.ir.write import default, write
 from opalink.protocol.packets import Lane, MachineId
 from opalink.spec.form import MS, SECOND, Form, Role
@@ -33,9 +34,11 @@ def _plain(s: Session, packet: ir.Packet, form: Form) -> Exchange:
 
 
 def _astray(s: Session, form: Form) -> Iterator[tuple[ir.Packet, Exchange, Lane]]:
-    """What the module takes on one lane alone, with the other lane."""
+    """What an implementation takes on one lane alone, with the other lane."""
+    side = s.monitor.role
+    senders = {Role.BOTH, peer(side), Role.SOURCE if side is Role.MODULE else Role.SINK}
     for packet in s.catalogue.packets:
-        comes = packet.sender in (Role.PHONE, Role.SOURCE, Role.BOTH) and form in packet.forms
+        comes = packet.sender in senders and form in packet.forms
         if not comes or packet.optional or len(packet.lanes) > 1 or unmet(any_of(packet.needs), s.known.features):
             continue
         lane = Lane.LASER if packet.lanes == ("sideband",) else Lane.SIDEBAND
@@ -87,9 +90,9 @@ def _ignored(s: Session, events: Iterator[tuple[ir.Packet, Exchange, Lane]]) -> 
 
 
 def _own(s: Session) -> Iterator[tuple[ir.Packet, Exchange, Lane]]:
-    """The events that only a module sends."""
+    """The events that only the implementation's side sends."""
     for packet in s.catalogue.packets:
-        if packet.sender is Role.MODULE and Form.EVENT in packet.forms:
+        if packet.sender is s.monitor.role and Form.EVENT in packet.forms:
             stimulus = _plain(s, packet, Form.EVENT)
             lane = _OF_LANE[packet.lanes[0]]
             fits = len(stimulus.payload) + PACKET_OVERHEAD <= SIDEBAND_PACKET

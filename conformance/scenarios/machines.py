@@ -1,17 +1,31 @@
-"""Scenarios of what outlives a request: stored responses, counts of KEEPALIVE, reasons that a frame or a fetch gives.
+"""Scenarios of what outlives a request: stored responses, counts of KEEPALIVE, reasons that a frame or a fetch gives;
+and of what is legal by the state of one machine while another is not where it then usually is.
 
-Plan: stored responses · keep-alive · frames.
+Plan: stored responses · keep-alive · what is legal · frames.
 """
 
 from opalink.conformance.conclusions import Inapplicable
 from opalink.conformance.purposes import Exchange, Oracle
 from opalink.conformance.scenarios import scenario
-from opalink.conformance.tester.preambles import configured, greet, next_keepalive, ready, silent
-from opalink.conformance.tester.session import Session
+from opalink.conformance.tester.preambles import (
+    configured,
+    contract,
+    greet,
+    light,
+    link_lost,
+    next_keepalive,
+    offer,
+    ready,
+    show,
+    silent,
+    testing,
+    train,
+)
+from opalink.conformance.tester.session import EVENTUALLY, Session
 from opalink.protocol import codec
 from opalink.protocol import packets as p
 from opalink.protocol.codec import PacketType, Status
-from opalink.protocol.packets import CounterId, FrameResult, OperationTag, StreamOp
+from opalink.protocol.packets import CounterId, FrameResult, Lane, MachineId, OperationTag, StreamOp
 from opalink.spec.form import SECOND
 from opalink.spec.limits import OUTSTANDING_MAX
 
@@ -92,6 +106,162 @@ def keepalives_are_counted_from_the_start(s: Session) -> None:
         if n == 1:
             greet(s)
     s.expect(found == [1, 2, 3], "1, 2, 3", f"{found}")
+
+
+# ── What is legal ────────────────────────────────────────────────────────────────────────────────────
+
+_BERT = p.BertRun()
+
+
+def _leave(s: Session, *phases: p.EjectPhase) -> None:
+    for phase in phases:
+        heard = s.ask(p.Eject(phase=phase, grace=1000), lane=Lane.SIDEBAND)
+        s.need(heard.status == Status.OK, f"EJECT was answered {heard.status!r}.")
+
+
+@scenario(
+    "ATT/LEGAL/BO-configured", "R-WIRE-027", "R-CAP-126", "R-CAP-134", "R-CAP-143",
+    given="a module with a stream set up, in DETACHING", when="STREAM_CONTROL, CAPTURE_QUEUE and FLUSH come",
+    then="the first two are answered BAD_STATE, FLUSH is not", needs="SENSOR",
+)  # fmt: skip
+def what_was_set_up_is_not_used_in_leaving(s: Session) -> None:
+    configured(s)
+    _leave(s, p.EjectPhase.PREPARE)
+    for asked in (p.StreamControl(op=StreamOp.START, mask=1), p.CaptureQueue(request=1, mask=1, frames=1)):
+        s.expect_status(s.ask(asked), Status.BAD_STATE)
+    found = s.ask(p.Flush(mask=1)).status
+    s.expect(found != Status.BAD_STATE, "an answer to a request that is legal", "BAD_STATE", "R-CAP-143")
+
+
+@scenario(
+    "LNK/LINK/BV-up", "R-MGT-042",
+    given="a module with a laser, before any session", when="its link comes to L0", then="it says so with LINK_EVENT",
+)  # fmt: skip
+def a_link_that_is_up_is_told_of(s: Session) -> None:
+    light(s)
+    if not s.light:
+        raise Inapplicable("It has no laser.")
+    s.need(s.reaches(MachineId.LINK, "L0") == "L0", "The link did not come to L0.")
+    told = s.take(lambda h: isinstance(h.body, p.LinkEvent) and h.body.state == p.LinkState.L0, EVENTUALLY)
+    s.expect(told is not None, "LINK_EVENT of L0", "none")
+
+
+def _counts_errors(s: Session) -> None:
+    """BERT_RUN is not refused for the state."""
+    found = s.ask(_BERT).status
+    s.expect(found != Status.BAD_STATE, "an answer to a request that is legal", "BAD_STATE")
+
+
+@scenario(
+    "LNK/BERT_RUN/BV-hello", "R-LNK-173",
+    given="a module in HELLO whose laser's mode is TEST", when="BERT_RUN comes", then="it is not refused for the state",
+    needs="LASER",
+)  # fmt: skip
+def errors_are_counted_before_a_session(s: Session) -> None:
+    light(s)
+    s.reaches(MachineId.LINK, "L0")
+    s.asks(p.LaserSafety(op=p.LaserOp.SET, mode=p.LaserMode.TEST))
+    _counts_errors(s)
+
+
+@scenario(
+    "LNK/BERT_RUN/BV-detaching", "R-LNK-173",
+    given="a module in DETACHING whose laser's mode is TEST", when="BERT_RUN comes",
+    then="it is not refused for the state", needs="LASER",
+)  # fmt: skip
+def errors_are_counted_in_leaving(s: Session) -> None:
+    testing(s)
+    _leave(s, p.EjectPhase.PREPARE)
+    _counts_errors(s)
+
+
+@scenario(
+    "LNK/BERT_RUN/BV-beacon", "R-LNK-173",
+    given="a module that was told to go, and is greeted by BEACON with the link still in L0, its laser's mode TEST",
+    when="BERT_RUN comes", then="it is not refused for the state", needs="LASER",
+)  # fmt: skip
+def errors_are_counted_after_a_session(s: Session) -> None:
+    testing(s)
+    _leave(s, p.EjectPhase.PREPARE, p.EjectPhase.COMMIT)
+    show(s)
+    s.need((s.state(MachineId.ATTACH), s.state(MachineId.LINK)) == ("BEACON", "L0"), "It did not come to BEACON in L0.")
+    _counts_errors(s)
+
+
+@scenario(
+    "LNK/BERT_RUN/BO-lost", "R-WIRE-025",
+    given="a module in LINK_LOST whose light is back, its link in L0", when="a BERT_RUN that is cut short comes",
+    then="it answers BAD_STATE: the payload is not looked at", needs="LASER",
+)  # fmt: skip
+def the_state_is_checked_before_the_payload(s: Session) -> None:
+    link_lost(s)
+    s.operate(OperationTag.LANE_UP, p.LaneUpOperation(lane=Lane.LASER))
+    show(s)
+    s.light = True
+    train(s)
+    s.reaches(MachineId.LINK, "L0")
+    s.need(s.state(MachineId.ATTACH) == "LINK_LOST", "It did not wait in LINK_LOST.")
+    asked, _ = s.stimulate(Exchange(PacketType.BERT_RUN, b"", Oracle.REFUSED), Lane.SIDEBAND)
+    heard = s.answer(asked)
+    if heard is None:
+        s.fail("an answer", "none", "R-WIRE-023")
+    s.expect_status(heard, Status.BAD_STATE)
+
+
+@scenario(
+    "PWR/PWR_REQUEST/BO-beacon", "R-WIRE-027",
+    given="a module that was told to go, has become a source since, and is greeted by BEACON",
+    when="PWR_REQUEST comes in BEACON, and in HELLO", then="it answers BAD_STATE", needs="ROLE_SWAP LASER",
+    operations=("lane_down", "lane_up"),
+)  # fmt: skip
+def nobody_is_supplied_without_a_session(s: Session) -> None:
+    contract(s)
+    _leave(s, p.EjectPhase.PREPARE, p.EjectPhase.COMMIT)
+    swap = p.PwrRoleSwap(direction=p.PowerDirection.TO_PHONE, voltage=5000, current=100)
+    s.need(s.ask(swap, lane=Lane.SIDEBAND).status == Status.OK, "It does not become a source.")
+    s.reaches(MachineId.POWER, "SOURCE")
+    s.operate(OperationTag.LANE_DOWN, p.LaneDownOperation(lane=Lane.LASER))
+    s.light = False
+    show(s)
+    for place in ("BEACON", "HELLO"):
+        s.need(s.state(MachineId.ATTACH) == place, f"It did not come to {place}.")
+        s.need(s.state(MachineId.POWER) == "SOURCE", "It is no source.")
+        s.expect_status(s.ask(p.PwrRequest(generation=1, object=1), lane=Lane.SIDEBAND), Status.BAD_STATE)
+        s.operate(OperationTag.LANE_UP, p.LaneUpOperation(lane=Lane.LASER))
+
+
+def _asks_for_newer(s: Session) -> None:
+    """A module with a contract asks anew where offers come."""
+    s.clear()
+    offer(s, generation=2)
+    heard = s.take(p.PwrRequest, EVENTUALLY)
+    if heard is None:
+        s.fail("PWR_REQUEST for the newer offers", f"none within {EVENTUALLY} ns")
+    s.expect(heard.body.generation == 2, "generation 2", f"{heard.body.generation}")
+
+
+@scenario(
+    "PWR/CONTRACT/BV-detaching", "R-PWR-019",
+    given="a module with a contract in DETACHING", when="newer offers come", then="it asks for one of them",
+    needs="CONTRACT",
+)  # fmt: skip
+def power_is_asked_for_in_leaving(s: Session) -> None:
+    contract(s)
+    _leave(s, p.EjectPhase.PREPARE)
+    _asks_for_newer(s)
+
+
+@scenario(
+    "PWR/CONTRACT/BV-lost", "R-PWR-019",
+    given="a module with a contract in LINK_LOST", when="newer offers come", then="it asks for one of them",
+    needs="CONTRACT LASER", operations=("lane_down",),
+)  # fmt: skip
+def power_is_asked_for_without_light(s: Session) -> None:
+    contract(s)
+    s.operate(OperationTag.LANE_DOWN, p.LaneDownOperation(lane=Lane.LASER))
+    s.light = False
+    s.reaches(MachineId.ATTACH, "LINK_LOST")
+    _asks_for_newer(s)
 
 
 # ── Frames ───────────────────────────────────────────────────────────────────────────────────────────

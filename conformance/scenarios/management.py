@@ -9,7 +9,7 @@ from opalink.conformance.conclusions import Inapplicable
 from opalink.conformance.scenarios import scenario
 from opalink.conformance.scenarios.properties import get, put
 from opalink.conformance.tester.ledger import Heard
-from opalink.conformance.tester.preambles import ready
+from opalink.conformance.tester.preambles import lose, ready, resume
 from opalink.conformance.tester.session import EVENTUALLY, Session
 from opalink.conformance.wiring.probe import object_bytes
 from opalink.protocol import packets as p
@@ -23,7 +23,8 @@ from opalink.spec.form import MS, SECOND, Role
 @scenario(
     "MGT/STACK/BV-change", "R-MGT-017", "R-MGT-015", "R-PROP-005",
     given="a module in READY that sees a stack", when="an element is put on and taken off",
-    then="it sends STACK_REPORT and DESC_CHANGED each time", needs="STACK", operations=("stack",),
+    then="it sends STACK_REPORT each time, and DESC_CHANGED where its descriptor is another", needs="STACK",
+    operations=("stack",),
 )  # fmt: skip
 def stack_changes_are_reported(s: Session) -> None:
     ready(s)
@@ -41,6 +42,24 @@ def stack_changes_are_reported(s: Session) -> None:
         same = after == before
         s.expect(same or s.take(p.DescChanged, EVENTUALLY) is not None, "DESC_CHANGED", "none", "R-MGT-015")
         before = after
+
+
+@scenario(
+    "MGT/STACK/BV-resumed", "R-MGT-016",
+    given="a module that sees a stack and whose link was lost", when="HELLO resumes the session",
+    then="it sends STACK_REPORT", needs="STACK", operations=("attach", "lane_down", "lane_up"),
+)  # fmt: skip
+def a_resumed_session_begins_with_the_stack(s: Session) -> None:
+    ready(s)
+    s.need(s.take(p.StackReport, EVENTUALLY) is not None, "STACK_REPORT did not come when the session began.")
+    lose(s)
+    s.clear()
+    resume(s)
+    begun = s.now
+    heard = s.take(p.StackReport, EVENTUALLY)
+    if heard is None:
+        s.fail("STACK_REPORT", "none", "R-MGT-016")
+    s.waited(heard.time - begun, s.timer("tReport"), "STACK_REPORT", "R-MGT-016")
 
 
 def _reports(heard: Heard, elements: int) -> bool:

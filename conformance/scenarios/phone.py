@@ -7,8 +7,6 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from msgspec import structs
-
 from opalink.conformance.scenarios import Scenario, scenario
 from opalink.conformance.tester.mirror import UNPOWERED, Mirror, contract, reach
 from opalink.conformance.tester.session import EVENTUALLY, Session
@@ -115,11 +113,8 @@ def a_removal_is_not_the_end(s: Mirror) -> None:
 )  # fmt: skip
 def a_module_that_started_anew(s: Mirror) -> None:
     reach(s, "READY")
-    s.tell(structs.replace(s.shown, nonce=s.shown.nonce ^ 1), lane=Lane.SIDEBAND)
-    hello = s.take(p.Hello, EVENTUALLY)
-    if hello is None:
-        s.fail("HELLO", "none")
-    s.expect(hello.body.resume_session == 0, "a new session", f"session {hello.body.resume_session} resumed")
+    resumed = s.start_anew().resume_session
+    s.expect(resumed == 0, "a new session", f"session {resumed} resumed")
 
 
 @phone_scenario(

@@ -1,15 +1,17 @@
-"""Scenarios for phones: the epochs that they begin, the gear of the downlink that they choose, power that comes back.
+"""Scenarios for phones: the epochs that they begin, their real-time packets, the gear of the downlink that they choose.
 
 What a receiver finds no bench says. A phone that can be told of errors (the condition LINK_DEGRADED) and then reports
 them is held to what they call for; one that reports none is not judged.
 
-Plan: epochs · gears · power that comes back.
+Plan: epochs · real time · gears.
 """
 
-from typing import Final
+from typing import Any, Final
 
 from opalink.conformance.bundle.results import Actor, Step
 from opalink.conformance.conclusions import Inapplicable
+from opalink.conformance.scenarios.flit import answered_by_light, quiet, sent_since, since, stray
+from opalink.conformance.scenarios.flit_credit import ungranted
 from opalink.conformance.scenarios.phone import phone_scenario
 from opalink.conformance.tester.flit_bench import FlitBench
 from opalink.conformance.tester.ledger import Heard
@@ -18,8 +20,17 @@ from opalink.conformance.tester.session import EVENTUALLY
 from opalink.conformance.zoo.specimen import STATUS, TYPE, is_response
 from opalink.protocol import packets as p
 from opalink.protocol.codec import PacketType, Status
-from opalink.protocol.packets import Condition, ConditionOperation, Lane, OperationTag, RetrainReason
-from opalink.spec.form import MS, SECOND
+from opalink.protocol.packets import (
+    Condition,
+    ConditionOperation,
+    FlitKind,
+    Lane,
+    OperationTag,
+    RetrainReason,
+    VirtualChannel,
+)
+from opalink.spec.form import MS, SECOND, US
+from opalink.spec.limits import OUTSTANDING_MAX
 
 # ── Epochs ───────────────────────────────────────────────────────────────────────────────────────────
 
@@ -47,6 +58,75 @@ def an_epoch_begins(s: Mirror) -> None:
         s.fail("a FLIT of the new epoch", "none")
     s.waited(first.time - answered, s.timer("tFlitAck"), "the first FLIT of the new epoch", "R-FLT-054")
     s.let(SECOND)  # in which the watch sees what is sent in it
+
+
+@phone_scenario(
+    "FLT/RESYNC/BV-from", "R-FLT-058", "R-FLT-056",
+    given="a phone in a session on the FLIT plane whose last FLITs were lost",
+    when="the link recovers, and the answer to its VC_RESYNC says which have arrived",
+    then="it goes on with the one after that", needs="LASER", planes=("flit",),
+)  # fmt: skip
+def it_goes_on_from_there(s: Mirror) -> None:
+    bench = quiet(s)
+    bench.withhold()
+    moment = s.now
+    lost = s.request(p.Keepalive(), lane=Lane.LASER)
+    sent_since(s, bench, moment)
+    bench.let_go(lost=True)
+    bench.inject(ungranted(bench, stray(s, s.next_txn())))  # upon which the link recovers
+    s.expect(s.take(p.VcResync, EVENTUALLY) is not None, "VC_RESYNC", "none")
+    s.let(5 * MS)
+    came = [t.flit for t in since(bench, moment) if t.flit]
+    number = next((f.seq for f in came if f.kind == FlitKind.DATA), None)
+    again = any((f.kind, f.seq) == (FlitKind.REPLAY, number) for f in came)
+    s.expect(again, f"FLIT {number} again", "not again", "R-FLT-058")
+    answered_by_light(s, lost, "R-FLT-058")
+
+
+# ── Real time ────────────────────────────────────────────────────────────────────────────────────────
+
+_BEHIND: Final = OUTSTANDING_MAX - 2  # answers that wait: more than one FLIT holds
+
+
+def _used_up(s: Mirror, bench: FlitBench, vc: VirtualChannel, body: Any) -> None:
+    """The phone's answers have used up the credit of a channel."""
+    bench.end.hold(vc)
+    books = bench.watch.used[vc]
+    for _ in range(books.room):
+        if books.used >= books.granted:
+            return
+        asked = s.request(body, lane=Lane.LASER)
+        answered_by_light(s, asked)
+    s.need(books.used >= books.granted, f"The answers did not use up the credit of channel {vc.name}.")
+
+
+@phone_scenario(
+    "FLT/RANK/BV-real_time", "R-FLT-046",
+    given="a phone in a session on the FLIT plane whose answers have used up the credit of RT and CONTROL",
+    when="a packet of RT waits behind others, and VC_RESYNC grants both channels credit",
+    then="it goes before all but one FLIT of CONTROL", needs="LASER TIME", planes=("flit",), virtual=True,
+)  # fmt: skip
+def real_time_goes_first(s: Mirror) -> None:
+    bench = quiet(s)
+    s.silent = True
+    _used_up(s, bench, VirtualChannel.RT, p.TimeSync(t1=1))
+    _used_up(s, bench, VirtualChannel.CONTROL, p.Keepalive())
+    waiting = [s.request(p.Keepalive(), lane=Lane.LASER) for _ in range(_BEHIND)]
+    waiting.append(s.request(p.TimeSync(t1=1), lane=Lane.LASER))
+    s.let(5 * MS)
+    s.need(not any(one.answers for one in waiting), "It could send all along.")
+    moment, s.silent = s.now, False
+    bench.inject(ungranted(bench, stray(s, s.next_txn())))
+    s.let(100 * US)  # from now until the link has recovered nothing leaves
+    for vc in (VirtualChannel.RT, VirtualChannel.CONTROL):
+        bench.end.release(vc, s.now)
+    for one in waiting:
+        answered_by_light(s, one)
+    way = [t.flit.vc for t in since(bench, moment) if t.flit and t.flit.kind == FlitKind.DATA]
+    ranked = [vc for vc in way if vc in (VirtualChannel.RT, VirtualChannel.CONTROL)]
+    s.need(ranked.count(VirtualChannel.CONTROL) > 1, "What waited was no more than a FLIT.")
+    at = ranked.index(VirtualChannel.RT)
+    s.expect(at <= 1, "the packet of RT after at most one FLIT", f"after {at}")
 
 
 # ── Gears ────────────────────────────────────────────────────────────────────────────────────────────
@@ -124,32 +204,3 @@ def a_gear_that_fails_is_tried_ever_more_seldom(s: Mirror) -> None:
         down = _gives_up(s)
         if down is None or down.time - up.time >= _SOON:
             raise Inapplicable("The phone has not given the gear up again within 10 s.")
-
-
-# ── Power that comes back ────────────────────────────────────────────────────────────────────────────
-
-_SUPPLIES: Final = "standalone"  # a profile whose module may supply its phone
-_TRUSTED: Final = 2 * SECOND  # until a phone has come to a conclusion about the module
-_SWAP: Final = 500  # mA
-
-
-def _swap(s: Mirror, direction: p.PowerDirection) -> Status | int:
-    asked = p.PwrRoleSwap(direction=direction, voltage=5000, current=_SWAP)
-    return s.ask(asked, lane=Lane.SIDEBAND).status
-
-
-@phone_scenario(
-    "PWR/SWAP/BV-back", "R-PWR-009",
-    given="a phone that a module supplies", when="the phone is to supply again, and agrees",
-    then="it makes its offers", needs="CONTRACT ROLE_SWAP",
-)  # fmt: skip
-def the_source_that_was(s: Mirror) -> None:
-    s.become(_SUPPLIES)
-    contract(s)
-    s.let(_TRUSTED)
-    if _swap(s, p.PowerDirection.TO_PHONE) != Status.OK:
-        raise Inapplicable("The phone lets no such module supply it.")
-    s.let(10 * MS)
-    s.clear()
-    s.need(_swap(s, p.PowerDirection.TO_MODULE) == Status.OK, "The phone does not supply again.")
-    s.expect(s.take(p.PwrSourceCaps, EVENTUALLY) is not None, "PWR_SOURCE_CAPS", "none")

@@ -77,6 +77,7 @@ def a_class_whose_conditions_are_not_met(s: Mirror) -> None:
 # ── Stills ───────────────────────────────────────────────────────────────────────────────────────────
 
 _SAFE_BY: Final = 200 * MS  # after a still has come
+_FRAME: Final = frozenset({p.FrameLeader, p.FrameBlock, p.FrameTrailer})
 
 
 @phone_scenario(
@@ -92,6 +93,7 @@ def a_still_that_is_not_what_was_sent(s: Mirror) -> None:
         if leader is None or not leader.kind & FrameFlags.STILL:
             return trailer
         spoilt.add(trailer.frame)
+        s.muted |= _FRAME  # what else the camera shows is beside the point, and long
         return structs.replace(trailer, frame_crc=trailer.frame_crc ^ 1)
 
     s.altered[p.FrameTrailer] = spoil

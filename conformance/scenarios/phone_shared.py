@@ -28,7 +28,8 @@ SHARED: Final = """
     FLT/ORDER/TI-idle_answered FLT/REPLAY/TI-again FLT/REPLAY/BV-selective FLT/REPLAY/BV-from FLT/REPLAY/TI-idle
     FLT/REPLAY/BV-every_third FLT/REPLAY/BI-never_sent FLT/PACKET/BV-many FLT/PACKET/BV-over_flits
     FLT/PACKET/BV-interleaved FLT/PACKET/BV-header_split FLT/PACKET/BI-contradicted FLT/CREDIT/BV-exhausted
-    FLT/CREDIT/BV-returned
+    FLT/CREDIT/BV-returned FLT/CREDIT/BI-violated FLT/REPLAY/BI-exhausted LNK/DEGRADED/BV-reported
+    WIRE/LANE/BI-request WIRE/LANE/BI-event WIRE/DIRECTION/BI-event
 """.split()
 
 for _name in SHARED:

@@ -266,10 +266,11 @@ def no_voltage_leads_to_a_hard_reset(s: Session) -> None:
     offer(s)
     heard = _request(s)
     s.reply(heard, p.PwrRequestResponse())
-    limit = s.catalogue.timer["tPwrTransition"].max or 0
+    since, limit = s.now, s.catalogue.timer["tPwrTransition"].max or 0
     reset = s.take(p.PwrReset, 2 * limit)
     if reset is None:
         s.fail(f"PWR_RESET within {limit} ns", "none within twice that")
+    s.waited(reset.time - since, limit, "PWR_RESET")
     s.expect(reset.body.level == p.PowerResetLevel.HARD, "HARD", f"{reset.body.level!r}")
 
 

@@ -5,6 +5,7 @@ Plan: helpers · describing · reading · setting · groups and moments.
 
 from opalink.conformance.conclusions import Inapplicable
 from opalink.conformance.scenarios import scenario
+from opalink.conformance.tester.ledger import Heard
 from opalink.conformance.tester.preambles import contract, greet, ready, show, train
 from opalink.conformance.tester.session import EVENTUALLY, Session
 from opalink.protocol import packets as p
@@ -298,6 +299,21 @@ def a_group_is_all_or_nothing(s: Session) -> None:
 
 
 @scenario(
+    "MGT/PROP_SET/BI-group", "R-MGT-025",
+    given="a module in READY with a read-only property", when="a group of settings holds it alone",
+    then="it refuses the group", needs=_HAVING,
+)  # fmt: skip
+def a_group_that_cannot_be(s: Session) -> None:
+    ready(s)
+    read_only = described(s, PropertyAccess.READ)
+    if not read_only:
+        raise Inapplicable("It has no read-only property.")
+    d = read_only[0]
+    heard = s.ask(p.PropSet(group=7, settings=(Tlv(d.id, max(d.minimum, 0)),)))
+    s.expect(heard.status not in (Status.OK, Status.ADJUSTED), "a refusal", f"{heard.status!r}")
+
+
+@scenario(
     "MGT/PROP_SET/BV-group", "R-MGT-025",
     given="a module in READY with properties", when="a group of settings can be had", then="it sets all of it",
     needs="SENSOR|CONTROLS",
@@ -323,6 +339,31 @@ def a_moment_that_has_passed(s: Session) -> None:
     d = _settable(s)
     heard = s.ask(p.PropSet(apply=p.ApplyAt.TIME, at=1, settings=(Tlv(d.id, other_value(d)),)))
     s.expect_status(heard, Status.LATE)
+
+
+def _moment(s: Session, at: p.ApplyAt) -> Heard:
+    """What a module in READY answers to a setting that is to wait for a moment."""
+    ready(s)
+    (d, *_) = s.known.properties.values()
+    return s.ask(p.PropSet(apply=at, at=1 << 62, settings=(Tlv(d.id, max(d.minimum, 0)),)))
+
+
+@scenario(
+    "MGT/PROP_SET/BI-frameless", "R-MGT-052",
+    given="a module in READY without a sensor", when="a setting is to take effect with a frame",
+    then="it answers NO_SUCH_ID", needs=f"!SENSOR {_HAVING}",
+)  # fmt: skip
+def no_frame_to_wait_for(s: Session) -> None:
+    s.expect_status(_moment(s, p.ApplyAt.FRAME), Status.NO_SUCH_ID)
+
+
+@scenario(
+    "MGT/PROP_SET/BI-timeless", "R-MGT-053",
+    given="a module in READY without synchronised time", when="a setting is to take effect at a time",
+    then="it answers NO_TIME", needs=f"!TIME {_HAVING}",
+)  # fmt: skip
+def no_time_to_wait_for(s: Session) -> None:
+    s.expect_status(_moment(s, p.ApplyAt.TIME), Status.NO_TIME)
 
 
 @scenario(

@@ -197,7 +197,7 @@ def _component(s: Session) -> p.FirmwareComponent:
     return found
 
 
-def _begin(s: Session, image: bytes, digest: bytes | None = None) -> p.FirmwareComponent:
+def begin(s: Session, image: bytes, digest: bytes | None = None) -> p.FirmwareComponent:
     """Offer an image; it is served by the tester's phone."""
     part = _component(s)
     s.phone.image = image
@@ -206,7 +206,8 @@ def _begin(s: Session, image: bytes, digest: bytes | None = None) -> p.FirmwareC
     return part
 
 
-def _told(s: Session, *states: FirmwareState, within: int = 30 * SECOND, charged: str = "R-SEC-015") -> Heard:
+def told(s: Session, *states: FirmwareState, within: int = 30 * SECOND, charged: str = "R-SEC-015") -> Heard:
+    """FW_STATUS with one of these states."""
     heard = s.take(lambda h: isinstance(h.body, p.FwStatus) and h.body.state in states, within)
     if heard is None:
         s.fail(f"FW_STATUS {' or '.join(x.name for x in states)}", "none", charged)
@@ -220,9 +221,9 @@ def _told(s: Session, *states: FirmwareState, within: int = 30 * SECOND, charged
 )  # fmt: skip
 def an_image_of_another_digest(s: Session) -> None:
     ready(s)
-    _begin(s, s.random.randbytes(50_000), bytes(32))
-    _told(s, FirmwareState.VERIFY)
-    heard = _told(s, FirmwareState.IDLE)
+    begin(s, s.random.randbytes(50_000), bytes(32))
+    told(s, FirmwareState.VERIFY)
+    heard = told(s, FirmwareState.IDLE)
     s.expect(heard.body.result == Status.FW_BAD_HASH, "FW_BAD_HASH", f"{heard.body.result}")
 
 
@@ -233,8 +234,8 @@ def an_image_of_another_digest(s: Session) -> None:
 )  # fmt: skip
 def an_image_that_nobody_signed(s: Session) -> None:
     ready(s)
-    _begin(s, s.random.randbytes(50_000))
-    heard = _told(s, FirmwareState.IDLE)
+    begin(s, s.random.randbytes(50_000))
+    heard = told(s, FirmwareState.IDLE)
     s.expect(heard.body.result == Status.FW_BAD_SIGNATURE, "FW_BAD_SIGNATURE", f"{heard.body.result}")
 
 
@@ -246,9 +247,9 @@ def an_image_that_nobody_signed(s: Session) -> None:
 def a_download_is_given_up(s: Session) -> None:
     ready(s)
     s.phone.mute.add(p.FwPull)  # a quick module would else be done with it
-    part = _begin(s, bytes(100_000))
+    part = begin(s, bytes(100_000))
     s.asks(p.FwControl(op=FirmwareOp.ABORT, components=1))
-    _told(s, FirmwareState.IDLE)
+    told(s, FirmwareState.IDLE)
     after = _component(s)
     s.expect(after.active == part.active and after.digest == part.digest, f"{part}", f"{after}")
 
@@ -271,7 +272,7 @@ def a_download_goes_on(s: Session) -> None:
         s.reply(heard, p.FwPullResponse(offset=asked.offset, data=bytes(asked.length)))
 
     s.phone.answers[p.FwPull] = serve
-    _begin(s, bytes(200_000))
+    begin(s, bytes(200_000))
     deadline = s.now + EVENTUALLY
     while len(pulled) < 3 and s.now < deadline:
         s.let(10 * MS)
@@ -309,7 +310,7 @@ def what_became_of_an_image_in_the_dark(s: Session) -> None:
         s.reply(heard, p.FwPullResponse(offset=start, data=image[start : start + heard.body.length]))
 
     s.phone.answers[p.FwPull] = serve
-    _begin(s, image)
+    begin(s, image)
     deadline = s.now + EVENTUALLY
     while not last and s.now < deadline:
         s.let(10 * MS)
@@ -319,7 +320,7 @@ def what_became_of_an_image_in_the_dark(s: Session) -> None:
     s.light = False
     s.let(SECOND)
     resume(s)
-    _told(s, FirmwareState.IDLE, charged="R-SEC-018")
+    told(s, FirmwareState.IDLE, charged="R-SEC-018")
 
 
 @scenario(
@@ -330,7 +331,7 @@ def what_became_of_an_image_in_the_dark(s: Session) -> None:
 def a_download_is_cut_off(s: Session) -> None:
     ready(s)
     s.phone.mute.add(p.FwPull)
-    part = _begin(s, bytes(100_000))
+    part = begin(s, bytes(100_000))
     s.operate(OperationTag.DETACH, p.DetachOperation())
     s.light = False
     s.let(20 * MS)

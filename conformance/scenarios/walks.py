@@ -59,7 +59,7 @@ ENTERED: dict[str, Walk] = {}  # by ID
 
 def _enter(w: Walk) -> None:
     machine, state, _ = rows_of(w.profile)[w.rows[0]]
-    _, _, *what = w.rows[0].split(".")
+    _, _, *what = w.name.split(".")
     if w.plane == "flit":
         what.insert(0, "flit")
     name = f"{AREAS[machine.name]}/{machine.name}/BV-row.{state}.{'.'.join(what)}"

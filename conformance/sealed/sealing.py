@@ -20,7 +20,7 @@ from typing import TypeVar
 import msgspec
 from msgspec import Struct, structs
 
-from opalink.conformance.bundle.evidence import ORDER, REPORT, RESULTS, STATEMENT, TAPE, bundle, tee
+from opalink.conformance.bundle.evidence import ORDER, REPORT, RESULTS, STATEMENT, TAPE, bundle, stretches, tee
 from opalink.conformance.bundle.report import Report
 from opalink.conformance.papers.documents import DocumentError
 from opalink.conformance.runner import Progress
@@ -96,7 +96,8 @@ class Proof(Struct, frozen=True):
         return Exit.INCONCLUSIVE if good and not self.derived else code
 
 
-def _attested(said: Sealed, report: Report) -> list[str]:
+def _attested(said: Sealed, report: Report, earlier: Sequence[str]) -> list[str]:
+    """`earlier` are the tapes of what came before the campaign was cut off."""
     found = [
         f"That the tape was taken of this product, over the adapter {said.adapter}.",
         "Where, when and by which command it was run.",
@@ -107,6 +108,9 @@ def _attested(said: Sealed, report: Report) -> list[str]:
         found.append(
             "Which firmware it was: there is no digest of it, and the subject is what the device calls itself."
         )
+    if earlier:
+        times = "once" if len(earlier) == 1 else f"{len(earlier)} times"
+        found.append(f"That it was cut off {times}, and what came before is on {', '.join(earlier)}.")
     if report.changes:
         found.append("What has changed since an earlier campaign.")
     if said.clock != "virtual":
@@ -137,7 +141,8 @@ def verify(folder: Path, keys: Sequence[SSlibKey], progress: Progress) -> Proof:
         _reproducible(folder, report, files, progress)
     others = tuple(k for k in envelope.signatures if k not in {key.keyid for key in keys})
     signed = tuple(key.keyid for key in keys)
-    return Proof(said, len(files), derived, tuple(_attested(campaign, report)), signed, others)
+    attested = _attested(campaign, report, [path.name for path in stretches(folder)])
+    return Proof(said, len(files), derived, tuple(attested), signed, others)
 
 
 def _decoded(data: bytes, name: str, shape: type[T]) -> T:

@@ -10,10 +10,12 @@ from typing import Any
 
 import click
 
-from opalink.conformance.commands import sentences
+from opalink.conformance.commands import Stopped, sentences
 from opalink.conformance.sealed.sources import digest
 from opalink.conformance.selfcheck import measure as core
+from opalink.conformance.selfcheck import run
 from opalink.conformance.selfcheck.measure import Depth, Fate, Outcome, Part
+from opalink.conformance.selfcheck.run import Terms
 from opalink.conformance.verdicts import Exit
 
 # ── The command ──────────────────────────────────────────────────────────────────────────────────────
@@ -40,12 +42,14 @@ from opalink.conformance.verdicts import Exit
     show_default=True,
     help="Where the outcomes are kept; a second run goes on there.",
 )
+@click.option("--only", default="*", metavar="GLOB", help="Only trials whose ID matches, as 'timer.*' or 'zoo.Mute'.")
+@click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Processes that share the trials.")
 @click.option("--json", "as_json", is_flag=True, help="Print the numbers as JSON instead of text.")
 @click.option("--record", is_flag=True, help="Keep the numbers beside the suite, for `--last`.")
 @click.option("--last", is_flag=True, help="Run nothing: print the numbers that were kept, and whether they are stale.")
 def selfcheck(
-    parts: tuple[str, ...], every: int, start: int, seeds: int, depth: str, out: Path, as_json: bool, record: bool,
-    last: bool,
+    parts: tuple[str, ...], every: int, start: int, seeds: int, depth: str, out: Path, only: str, jobs: int,
+    as_json: bool, record: bool, last: bool,
 ) -> None:  # fmt: skip
     """Measure the suite: mutants that it must kill, the zoo, and modules that it must not fail.
 
@@ -58,22 +62,25 @@ def selfcheck(
             _last(as_json)
         return
     chosen = [Part(p) for p in parts] or list(Part)
-    mark, deep = digest(), Depth(depth)
-    trials = core.trials(chosen, every, seeds, deep, mark, start)
+    terms = Terms(Depth(depth), digest(), out)
+    trials = run.trials(chosen, every, seeds, start, only)
+    if not trials:
+        raise Stopped(f"No trial's ID matches {only!r}.", Exit.NOTHING_RAN)
     with sentences():
-        outcomes = core.run(trials, out / "outcomes.jsonl", mark, deep, _progress)
-    numbers = {"every": every, "start": start, "depth": deep.value, **core.summary(outcomes)}
+        outcomes = run.run(trials, terms, _progress, jobs)
+        known = list(run.resume(terms).values())
+    numbers = {"every": every, "start": start, "only": only, "depth": depth, **core.summary(outcomes, known)}
     with sentences():
         (out / "summary.json").write_text(json.dumps(numbers, indent=1) + "\n")
     if record:
         with sentences():
             core.record(numbers)
-    whole = every == 1 and deep is Depth.CORPUS and set(chosen) == set(Part)
+    whole = every == 1 and only == "*" and terms.depth is Depth.CORPUS and set(chosen) == set(Part)
     if as_json:
         click.echo(json.dumps(numbers))
     else:
         _print(numbers)
-        click.echo(f"The outcomes are in {out / 'outcomes.jsonl'}")
+        click.echo(f"The outcomes are in {out / run.LINES}")
     sys.exit(Exit.CONFORMANT if core.good(outcomes, whole) else Exit.NON_CONFORMANT)
 
 
@@ -111,7 +118,12 @@ def _print(numbers: dict[str, Any]) -> None:
     )
     for area, counts in m["areas"].items():
         click.echo(f"  {area}: {counts['killed']} killed, {counts['survived']} survived")
-    click.echo(f"MUSTs: {must['witnessed']} of {must['testable']} that can be tested have a witness in what was tried")
+    zoo = f"{must['zoo_tried']} of {must['zoo_members']} members of the zoo tried"
+    click.echo(
+        f"MUSTs: {must['witnessed']} of {must['testable']} that can be tested have a witness seen to fail, {zoo}"
+    )
+    if must["lacking"]:
+        click.echo(f"  without one: {', '.join(must['lacking'])}")
     click.echo(f"zoo: {members['as_expected']} of {members['total']} as expected")
     click.echo(f"false failures: {numbers['false_failures']}")
     for surprise in numbers["surprises"]:

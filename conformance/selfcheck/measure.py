@@ -1,32 +1,34 @@
 """The suite measured: what it says of mutants, of the zoo, and of modules that keep to every rule.
 
 A mutant meets the tests that cite its requirements first, then those of its chapter, then all others, and is killed by
-the first that fails: an open verdict kills nothing. Every trial leaves a line under the digest of suite, engine and
-catalogue; a second run does only what has none.
+the first that fails: an open verdict kills nothing. Tests that never come near a mistake are left out, see `reach`.
 
-Plan: outcomes · mutants · the zoo · legal variation · the run · what it comes to · the last result.
+Plan: outcomes · mutants · the zoo · legal variation · what it comes to · the last result.
 """
 
 import json
 import signal
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
+from itertools import islice
 from pathlib import Path
 from types import FrameType
 from typing import Any, Final
 
-import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
+from opalink.conformance.bundle.coverage import REASONS
 from opalink.conformance.campaign import begin, certify
 from opalink.conformance.purposes import Plan, Purpose
-from opalink.conformance.runner import Options
+from opalink.conformance.runner import Options, Runner
 from opalink.conformance.sealed.sources import digest
 from opalink.conformance.selection import select
+from opalink.conformance.selfcheck.composition import refused
 from opalink.conformance.selfcheck.equivalence import beyond, equivalent, wrong_rows
 from opalink.conformance.selfcheck.mutants import Mutant, mutants
+from opalink.conformance.selfcheck.reach import Reach, knowledge, places
 from opalink.conformance.verdicts import Conclusion, Verdict
 from opalink.conformance.walks.rows import walks
 from opalink.conformance.zoo import roster as zoo
@@ -121,27 +123,53 @@ def stages(mutant: Mutant, purposes: Sequence[Purpose]) -> dict[Depth, list[Purp
     return out
 
 
-def try_mutant(mutant: Mutant, depth: Depth = Depth.CORPUS, mark: str = "") -> Outcome:
-    """What the suite says of a mutant: on the next profile only where it survives on one."""
-    found = Outcome(
-        mutant.id, mark, Part.MUTANTS, Fate.OUTSIDE, why=f"No profile's module is {' and '.join(mutant.needs)}."
-    )
-    survivor = None
-    for profile in mutant.profiles:
-        found = _try_on(profile, mutant, depth, mark)
-        if found.fate is Fate.KILLED:
-            return found
-        if found.fate is Fate.SURVIVED:
-            survivor = survivor or found
-    return survivor or found
+def try_mutant(
+    mutant: Mutant, depth: Depth = Depth.CORPUS, mark: str = "", kept: Mapping[str, Reach] | None = None
+) -> Outcome:
+    """What the suite says of a mutant: on the next profile only where it survives on one. `kept` are the profiles
+    whose record says which tests come near it; without one all are tried."""
+    tried = []
+    for profile in _where(mutant, kept or {}):
+        tried.append(_try_on(profile, mutant, depth, mark, (kept or {}).get(profile.name)))
+        if tried[-1].fate is Fate.KILLED:
+            return tried[-1]
+    if not tried:
+        why = f"No profile's module is {' and '.join(mutant.needs)}."
+        return Outcome(mutant.id, mark, Part.MUTANTS, Fate.OUTSIDE, why=why)
+    found = min(tried, key=lambda o: _RANK.index(o.fate))
+    why = _excused(mutant) if found.fate is Fate.SURVIVED else ""
+    return structs.replace(found, fate=Fate.OUTSIDE, why=why) if why else found
 
 
-def _try_on(profile: Profile, mutant: Mutant, depth: Depth, mark: str) -> Outcome:
+_RANK: Final = (Fate.SURVIVED, Fate.OUTSIDE, Fate.EQUIVALENT)  # what profiles say differently of a mutant
+
+
+def _excused(mutant: Mutant) -> str:
+    """Why the suite can see nothing of what a mistake breaks, if it says so of all its requirements."""
+    why = [REASONS.get(id_, "") for id_ in mutant.requirements]
+    return why[0] if mutant.check is not None and all(why) else ""
+
+
+def _where(mutant: Mutant, kept: Mapping[str, Reach]) -> Sequence[Profile]:
+    """The profiles on which a mutant is tried: where no test comes near it on the usual ones, another on which some
+    do."""
+    usual = mutant.profiles
+    if any(p.name not in kept or kept[p.name].met(places(mutant, p)) for p in usual):
+        return usual
+    others = (p for p in mutant.able if p.name in kept and kept[p.name].met(places(mutant, p)))
+    return (*usual, *islice(others, 1))
+
+
+def _try_on(profile: Profile, mutant: Mutant, depth: Depth, mark: str, reach: Reach | None = None) -> Outcome:
     def outcome(fate: Fate, stage: str = "", by: str = "", charged: tuple[str, ...] = (), why: str = "") -> Outcome:
         return Outcome(mutant.id, mark, Part.MUTANTS, fate, stage, by, charged, why)
 
     if equivalent(mutant, profile):
         return outcome(Fate.EQUIVALENT, why=f"The machines of {profile.name} part nowhere.")
+    if refused(mutant, profile):
+        return outcome(
+            Fate.EQUIVALENT, why=f"On {profile.name} another machine refuses it wherever the gate lets it pass."
+        )
     if why := beyond(mutant, profile):
         return outcome(Fate.OUTSIDE, why=why)
     with _limited():
@@ -152,9 +180,13 @@ def _try_on(profile: Profile, mutant: Mutant, depth: Depth, mark: str) -> Outcom
     runner, met = certification.runner, 0
     try:
         if certification.stopped:
-            return outcome(Fate.KILLED, Depth.CITING, "PICS", why=" ".join(certification.stopped))
+            why, cited = " ".join(certification.stopped), set(mutant.requirements)
+            return outcome(Fate.KILLED, Depth.CITING, "PICS", next(_failures(runner, cited), ()), why)
+        where = None
+        if reach is not None and knowledge(certification) == reach.knowledge:  # else its tests adapt to something else
+            where = places(mutant, profile)
         for stage, purposes in stages(mutant, select(Role.MODULE, Plan.CI)).items():
-            for purpose in purposes:
+            for purpose in purposes if where is None or reach is None else reach.near(where, purposes):
                 with _limited():
                     result = runner.step(purpose)
                 if result.verdict is Verdict.FAIL:
@@ -169,6 +201,16 @@ def _try_on(profile: Profile, mutant: Mutant, depth: Depth, mark: str) -> Outcom
         return outcome(Fate.SURVIVED, depth, why=f"On {profile.name} none of {met} tests failed.")
     finally:
         runner.close()
+
+
+def _failures(runner: Runner, cited: set[str]) -> Iterator[tuple[str, ...]]:
+    """What the tests of some requirements charge, where they fail."""
+    for purpose in select(Role.MODULE, Plan.CI):
+        if cited.intersection(purpose.requirements):
+            with _limited():
+                result = runner.step(purpose)
+            if result.verdict is Verdict.FAIL:
+                yield result.charged or result.requirements
 
 
 # ── The zoo ──────────────────────────────────────────────────────────────────────────────────────────
@@ -190,10 +232,14 @@ def try_member(member: zoo.Member, mark: str = "") -> Outcome:
 
 # ── Legal variation ──────────────────────────────────────────────────────────────────────────────────
 
+SHARES: Final = 40  # of the plan: a seed is given one of them, so that as many seeds in a row make the whole
+
 
 def try_legal(name: str, uri: str, seed: int, mark: str = "") -> Outcome:
-    """Whether a module that keeps to every rule is failed with what a seed draws."""
-    wrong = [r for r in certify(uri, Options(Plan.QUICK, seed=seed)).results if r.verdict in _WRONG]
+    """Whether a module that keeps to every rule is failed with what a seed draws, by the tests of its share."""
+    with begin(uri, Options(Plan.CI, seed=seed)) as certification:
+        chosen = select(certification.runner.role, Plan.CI)[seed % SHARES :: SHARES]
+        wrong = [r for r in certification.run(chosen, None).results if r.verdict in _WRONG]
     why = "; ".join(f"{r.id}: {r.expected or r.reason}" for r in wrong)
     return Outcome(f"seed.{name}.{seed}", mark, Part.SEEDS, Fate.FAILED if wrong else Fate.EXPECTED, why=why)
 
@@ -205,63 +251,6 @@ def legal() -> dict[str, str]:
     """Every profile's module and the odd ones that are legal: name and URI."""
     out = {profile.name: f"sim:{profile.name}" for profile in catalogue().profiles}
     return out | {m.name: m.uri for m in zoo.members().values() if m.conclusion is Conclusion.CONFORMANT}
-
-
-# ── The run ──────────────────────────────────────────────────────────────────────────────────────────
-
-Trial = tuple[str, Callable[[], Outcome]]
-Progress = Callable[[Outcome, int, int], None]
-
-
-def trials(parts: Sequence[Part], every: int, seeds: int, depth: Depth, mark: str, start: int = 0) -> list[Trial]:
-    """Every nth trial of each part; `start` makes another sample of it."""
-    out: list[Trial] = []
-    if Part.MUTANTS in parts:
-        found = list(mutants().values())[start::every]
-        out += [(m.id, lambda m=m: try_mutant(m, depth, mark)) for m in found]  # type: ignore[misc]
-    if Part.ZOO in parts:
-        members = list(zoo.members().values())[start::every]
-        out += [(f"zoo.{m.name}", lambda m=m: try_member(m, mark)) for m in members]  # type: ignore[misc]
-    if Part.SEEDS in parts:
-        draws = [(n, u, s) for s in range(1, seeds + 1) for n, u in legal().items()][start::every]
-        out += [(f"seed.{n}.{s}", lambda n=n, u=u, s=s: try_legal(n, u, s, mark)) for n, u, s in draws]  # type: ignore[misc]
-    return out
-
-
-def resume(path: Path, mark: str, depth: Depth) -> dict[str, Outcome]:
-    """What earlier runs found of this very suite: a survivor counts only if it met as much as it would now. A last
-    line that was cut off is not one."""
-    out: dict[str, Outcome] = {}
-    if path.exists():
-        for line in path.read_bytes().splitlines():
-            try:
-                found = msgspec.json.decode(line, type=Outcome)
-            except msgspec.DecodeError:
-                continue
-            shallow = found.fate is Fate.SURVIVED and _DEPTHS.index(Depth(found.stage)) < _DEPTHS.index(depth)
-            if found.digest == mark and not shallow:
-                out[found.id] = found
-    return out
-
-
-_DEPTHS: Final = list(Depth)
-
-
-def run(chosen: Sequence[Trial], path: Path, mark: str, depth: Depth, progress: Progress) -> list[Outcome]:
-    """Every trial that has no line yet; returns those of all."""
-    known = resume(path, mark, depth)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    out: list[Outcome] = []
-    with path.open("ab") as lines:
-        for id_, trial in chosen:
-            found = known.get(id_)
-            if found is None:
-                found = trial()
-                lines.write(msgspec.json.encode(found) + b"\n")
-                lines.flush()
-            out.append(found)
-            progress(found, len(out), len(chosen))
-    return out
 
 
 # ── What it comes to ─────────────────────────────────────────────────────────────────────────────────
@@ -299,15 +288,40 @@ def triage(mutant: str) -> Triage:
     return Triage.UNTOLD if not any(wrong) or any(rows & fired for rows in wrong) else Triage.UNREACHED
 
 
-def summary(outcomes: Sequence[Outcome]) -> dict[str, Any]:
-    """The numbers, as `opalink selfcheck --json` prints them."""
+def witnesses(outcomes: Iterable[Outcome]) -> set[str]:
+    """The requirements of which a witness was seen to fail: a member of the zoo that was charged with what it is there
+    for, or a mutant with what its place cites."""
+    cites = {m.id: m.requirements for m in mutants().values()}
+    phones = {f"zoo.{name}" for name in zoo.of_role(Role.PHONE)}  # what those break is no module's
+    seen: set[str] = set()
+    for o in outcomes:
+        if o.fate is Fate.KILLED:
+            seen.update(set(cites[o.id]).intersection(o.charged))
+        elif o.fate is Fate.EXPECTED and o.part is Part.ZOO and o.id not in phones:
+            seen.update(o.charged)
+    return seen
+
+
+def _musts(outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    """Which MUSTs have a witness: which have none, and no reason, can be said once the whole zoo was tried."""
+    musts, seen = testable(), witnesses(outcomes)
+    members = {f"zoo.{name}" for name in zoo.members()}
+    tried = members.intersection(o.id for o in outcomes)
+    return {
+        "testable": len(musts),
+        "witnessed": sum(id_ in seen for id_ in musts),
+        "zoo_tried": len(tried),
+        "zoo_members": len(members),
+        "excused": sum(id_ in REASONS and id_ not in seen for id_ in musts),
+        "lacking": [id_ for id_ in musts if id_ not in seen and id_ not in REASONS] if tried == members else None,
+    }
+
+
+def summary(outcomes: Sequence[Outcome], known: Sequence[Outcome] = ()) -> dict[str, Any]:
+    """The numbers, as `opalink selfcheck --json` prints them. `known` is what other runs of this very suite found: it
+    counts as to witnesses alone."""
     tried = [o for o in outcomes if o.part is Part.MUTANTS]
     of = {fate: [o for o in outcomes if o.fate is fate] for fate in Fate}
-    cites = {m.id: set(m.requirements) for m in mutants().values()} if tried else {}
-    seen = {id_ for o in of[Fate.KILLED] for id_ in cites[o.id] & set(o.charged)}
-    phones = {f"zoo.{name}" for name in zoo.of_role(Role.PHONE)}  # what those break is no module's
-    seen |= {id_ for o in outcomes if o.part is Part.ZOO and o.id not in phones for id_ in o.charged}
-    musts = testable()
     areas = {m.id: m.area for m in mutants().values()} if tried else {}
     rates = {
         area: {f: sum(o.fate is f and areas[o.id] == area for o in tried) for f in (Fate.KILLED, Fate.SURVIVED)}
@@ -327,11 +341,7 @@ def summary(outcomes: Sequence[Outcome]) -> dict[str, Any]:
             "unseen": dict(Counter(o.why for o in of[Fate.OUTSIDE])),
             "areas": rates,
         },
-        "must": {
-            "testable": len(musts),
-            "witnessed": sum(id_ in seen for id_ in musts),
-            "lacking": [id_ for id_ in musts if id_ not in seen],
-        },
+        "must": _musts([*known, *outcomes]),
         "zoo": {
             "total": sum(o.part is Part.ZOO for o in outcomes),
             "as_expected": sum(o.part is Part.ZOO and o.fate is Fate.EXPECTED for o in outcomes),
@@ -372,5 +382,5 @@ def good(outcomes: Sequence[Outcome], whole: bool) -> bool:
     count = {fate: sum(o.fate is fate for o in outcomes) for fate in Fate}
     decided = count[Fate.KILLED] + count[Fate.SURVIVED]
     enough = count[Fate.KILLED] >= LEAST * decided
-    witnessed = not whole or not summary(outcomes)["must"]["lacking"]
+    witnessed = not whole or _musts(outcomes)["lacking"] == []
     return enough and witnessed and not count[Fate.SURPRISE] and not count[Fate.FAILED]

@@ -18,7 +18,7 @@ from typing import ClassVar, Final
 from msgspec import Struct, structs
 
 from opalink.conformance.purposes import area_of, unmet
-from opalink.conformance.selfcheck.mutants_packets import Check, checks, hear, say, supplied
+from opalink.conformance.selfcheck.mutants_packets import Check, checks, hear, say, supplied, volunteer, words
 from opalink.conformance.tester.matrix import AREAS, GATEWAY, UNREACHED, reachable
 from opalink.conformance.walks.rows import place
 from opalink.conformance.zoo.specimen import Specimen
@@ -32,7 +32,21 @@ from opalink.protocol.ir.cases import cells
 from opalink.protocol.ir.legality import GATE, received
 from opalink.protocol.ir.load import catalogue
 from opalink.protocol.packets import Lane
-from opalink.spec.form import Answer, Form, Machine, Profile, Received, Role, Row, Send, Start, Timer, TimerKind
+from opalink.spec.form import (
+    Action,
+    Answer,
+    Form,
+    Machine,
+    Profile,
+    Received,
+    Role,
+    Row,
+    Send,
+    Start,
+    State,
+    Timer,
+    TimerKind,
+)
 
 # ── The mutant ───────────────────────────────────────────────────────────────────────────────────────
 
@@ -56,13 +70,18 @@ class Mutant(Struct, frozen=True):
         return ".".join(self.id.split(".")[:2])
 
     @property
-    def profiles(self) -> tuple[Profile, ...]:
-        """The profiles on which it is tried: the first that meets its needs, the bundled one before all others, and the
-        first without SECURITY, whose sessions begin in another state. None if it is out of every profile."""
+    def able(self) -> tuple[Profile, ...]:
+        """The profiles that meet its needs, the bundled one before all others. None if it is out of every profile."""
         known = catalogue().profile
-        able = [p for p in (known[_USUAL], *known.values()) if unmet(self.needs, features(p.name)) is None]
-        trusted = [p for p in able if "SECURITY" not in features(p.name)]
-        return tuple({p.name: p for p in (*able[:1], *trusted[:1])}.values())
+        usual = {_USUAL: known[_USUAL], **known}
+        return tuple(p for p in usual.values() if unmet(self.needs, features(p.name)) is None)
+
+    @property
+    def profiles(self) -> tuple[Profile, ...]:
+        """Those on which it is tried at least: the first, and the first without SECURITY, whose sessions begin in
+        another state."""
+        trusted = [p for p in self.able if "SECURITY" not in features(p.name)]
+        return tuple({p.name: p for p in (*self.able[:1], *trusted[:1])}.values())
 
     def uri(self, profile: Profile) -> str:
         """Where a profile's module with this mistake is."""
@@ -162,27 +181,51 @@ def _legal(known: ir.Catalogue, machine: Machine) -> Iterator[Mutant]:
         for name, packet in comes.items():
             allowed = name in state.allows
             shown = f"{GATE}.{state.name}" not in UNREACHED and name not in GATEWAY and reachable(packet, state.name)
-            if not shown or not (allowed or Form.REQUEST in packet.forms):
+            if not shown or not (
+                allowed or (Form.REQUEST in packet.forms and not _moot(known, machine, state, packet))
+            ):
                 continue
             allows = tuple(a for a in state.allows if a != name) if allowed else (*state.allows, name)
             states = list(machine.states)
             states[at] = structs.replace(state, allows=allows)
             answer = known.by_key.get(f"{name}.answer")
+            needs = ("|".join(packet.needs),) if packet.needs else ()
             yield Mutant(
                 f"legal.{'drop' if allowed else 'add'}.{state.name}.{name}",
                 AREAS[machine.name],
                 (answer.id,) if answer else (),
                 (name,),
-                ("|".join(packet.needs),) if packet.needs else (),
+                needs if allowed else _of_requests(packet, needs),
                 machine=structs.replace(machine, states=tuple(states)),
             )
+
+
+def _moot(known: ir.Catalogue, machine: Machine, state: State, packet: ir.Packet) -> bool:
+    """Whether it comes to the same if a request is legal in a state of the gate: the gate itself has rows for it, and
+    none there, so that it is refused all the same; nor does any row send it there."""
+    asked = Received(packet.name, Form.REQUEST)
+    rows = [r for r in machine.rows if r.event == asked]
+    ours = [m for m in known.machines if m.role is machine.role]
+    sending = [(m, r) for m in ours for r in m.rows if any(_sends(a, packet) for a in r.actions)]
+    refused = bool(rows) and not any(state.name in r.states for r in rows)
+    return refused and all(m is machine and state.name not in (*r.states, r.next) for m, r in sending)
+
+
+def _sends(action: Action, packet: ir.Packet) -> bool:
+    return isinstance(action, Send) and action.packet == packet.name
+
+
+def _of_requests(packet: ir.Packet, needs: tuple[str, ...]) -> tuple[str, ...]:
+    """What a module must have to be asked: what a sink asks for, a source alone hears."""
+    return (*needs, "ROLE_SWAP") if packet.sender is Role.SINK else needs
 
 
 # ── Timers ───────────────────────────────────────────────────────────────────────────────────────────
 
 
 def _timers(known: ir.Catalogue) -> Iterator[Mutant]:
-    """Every timer that a module keeps, twice as long; where both its edges are judged, half as long too."""
+    """Every timer that a module keeps, at twice the longest that it may be; where it may be too short as well, at half
+    the shortest. A timer that the reference keeps no clock by has a late member in the zoo in its place."""
     starts = {
         a.timer: m
         for m in known.machines
@@ -192,16 +235,21 @@ def _timers(known: ir.Catalogue) -> Iterator[Mutant]:
         if isinstance(a, Start)
     }
     for timer in known.timers:
-        if timer.role is Role.PHONE:
+        kept = timer.name in starts or timer.name in words()
+        if timer.role is Role.PHONE or timer.name == _AWAITED or not kept:
             continue
         cited = tuple(r.id for r in known.requirements if timer.name in r.text and r.role is not Role.PHONE)
         machine = starts.get(timer.name)
         area = AREAS[machine.name] if machine else cited[0].split("-")[1] if cited else "MGT"
-        for operator, by in (("timer.double", 2.0), ("timer.half", 0.5)):
-            if by < 1 and timer.kind is not TimerKind.DEADLINE:
-                continue
-            times = {e: int(t * by) for e in ("min", "nominal", "max") if (t := getattr(timer, e)) is not None}
-            yield Mutant(f"{operator}.{timer.name}", area, cited, timer=structs.replace(timer, **times))
+        ends = {"timer.double": (timer.max or 0) * 2, "timer.half": (timer.min or 0) // 2}
+        for operator, time in ends.items():
+            if time and (operator == "timer.double" or timer.kind is TimerKind.DEADLINE):
+                times = {e: time for e in ("min", "nominal", "max") if getattr(timer, e) is not None}
+                other = structs.replace(timer, **times)
+                yield Mutant(f"{operator}.{timer.name}", area, cited, timer=other)
+
+
+_AWAITED: Final = "tResponse"  # in which the other side answers: the reference keeps its patience by it, no duty
 
 
 # ── Checks ───────────────────────────────────────────────────────────────────────────────────────────
@@ -213,6 +261,8 @@ def _checks(known: ir.Catalogue) -> Iterator[Mutant]:
         needs = tuple("|".join(n) for n in (packet.needs, requirement.needs) if n and not n[0].startswith("!"))
         if check.change == "admitted":
             needs = tuple(f"!{n}" for n in packet.needs)
+        elif check.change != "sent":
+            needs = _of_requests(packet, needs)
         if check.change == "sent" and supplied(packet, check.form):
             needs += ("ROLE_SWAP",)
         name = ".".join(("check", check.change, *filter(None, (packet.name, check.form, check.field, check.what))))
@@ -291,7 +341,10 @@ class Mutated(Specimen):
 
     def says(self, d: Departure) -> tuple[Departure, ...]:
         check = self.mutant.check
-        return (d,) if check is None else (structs.replace(d, data=say(check, d.data)),)
+        if check is None:
+            return (d,)
+        said = say(check, d.data), volunteer(check, d.data, d.lane)
+        return tuple(structs.replace(d, data=data) for data in said if data is not None)
 
 
 def endpoint(mutant: Mutant, profile: Profile) -> type[Mutated]:
@@ -301,7 +354,7 @@ def endpoint(mutant: Mutant, profile: Profile) -> type[Mutated]:
 
 @cache
 def _by_attribute() -> dict[str, tuple[Mutant, Profile]]:
-    return {_attribute(m.id, p.name): (m, p) for m in mutants().values() for p in m.profiles}
+    return {_attribute(m.id, p.name): (m, p) for m in mutants().values() for p in m.able}
 
 
 def __getattr__(name: str) -> type[Mutated]:

@@ -6,10 +6,14 @@ bytes: it shows with whatever packet meets its condition.
 Plan: a check · every check of the catalogue · on the way in · on the way out.
 """
 
+import ast
 import re
 from collections.abc import Iterator
 from functools import cache
+from importlib.resources import files
 from itertools import islice
+from pathlib import Path
+from typing import Any, Final
 
 from msgspec import Struct
 
@@ -27,14 +31,14 @@ from opalink.conformance.zoo.specimen import (
     success,
     txn_of,
 )
-from opalink.protocol import codec
-from opalink.protocol.codec import DecodeError, Status
+from opalink.protocol import codec, engine
+from opalink.protocol.codec import DecodeError, Packet, PacketType, Status, VirtualChannel
 from opalink.protocol.ir import model as ir
 from opalink.protocol.ir.load import catalogue
 from opalink.protocol.ir.obligations import key_of, peer
 from opalink.protocol.ir.probes import illegal, sites
 from opalink.protocol.ir.write import Plain, default, write
-from opalink.protocol.packets import Refusal
+from opalink.protocol.packets import Lane, Refusal
 from opalink.spec.form import Form, Level, Role
 
 # ── A check ──────────────────────────────────────────────────────────────────────────────────────────
@@ -51,7 +55,8 @@ class Check(Struct, frozen=True):
     narrow     a number at the `value` that is its legal end is refused
     sent       a number is sent as `value`, which is illegal, or a list or bytes with so many; in every row and TLV
 
-    `what` is the class of the check, `field` and `path` the declaration's and the decoder's way to it."""
+    `what` is the class of the check, `field` and `path` the declaration's and the decoder's way to it. What the
+    reference never sends is sent `unprompted`, after each answer to STATE_GET."""
 
     code: int
     form: Form
@@ -60,6 +65,7 @@ class Check(Struct, frozen=True):
     field: str = ""
     path: str = ""
     value: int = 0
+    unprompted: bool = False
 
 
 # ── Every check of the catalogue ─────────────────────────────────────────────────────────────────────
@@ -76,6 +82,32 @@ def checks(known: ir.Catalogue) -> Iterator[tuple[ir.Packet, str, Check]]:
         for form in packet.forms:
             if _sender(packet, form) is not Role.PHONE:
                 yield from _of_sent(known, packet, form, seen)
+
+
+# What the reference says only where no bench brings it: under much bad light, once it runs an image that its vendor has
+# signed, for a peak that no profile of it needs.
+_SELDOM: Final = frozenset({"RetrainReq", "DescChanged", "PwrReserve"})
+
+
+@cache
+def _usual() -> frozenset[str]:
+    """The value classes that the reference module makes in some test."""
+    calls = (n.func for n in _nodes() if isinstance(n, ast.Call))
+    return frozenset(f.id for f in calls if isinstance(f, ast.Name)) - _SELDOM
+
+
+@cache
+def words() -> frozenset[str]:
+    """The strings in the reference module's code: names of the catalogue that it asks for by name."""
+    return frozenset(n.value for n in _nodes() if isinstance(n, ast.Constant) and isinstance(n.value, str))
+
+
+@cache
+def _nodes() -> tuple[ast.AST, ...]:
+    """The reference module's code."""
+    root = Path(str(files(engine.__name__)))
+    sources = [path for path in root.rglob("*.py") if "phone" not in path.relative_to(root).parts]
+    return tuple(n for path in sources for n in ast.walk(ast.parse(path.read_text())))
 
 
 def _sender(packet: ir.Packet, form: Form) -> Role:
@@ -130,7 +162,9 @@ def _of_sent(known: ir.Catalogue, p: ir.Packet, form: Form, seen: set[str]) -> I
             made = known.by_key.get(key)
             if made is not None and made.level is Level.MUST and key not in seen and not _command(known, key):
                 seen.add(key)
-                yield p, key, Check(p.code, form, "sent", what, site.field, value=bad)
+                own = form in (Form.REQUEST, Form.EVENT)  # answers are made wherever a request is heard
+                unprompted = own and p.forms[form] not in _usual()
+                yield p, key, Check(p.code, form, "sent", what, site.field, value=bad, unprompted=unprompted)
 
 
 def _wrong(known: ir.Catalogue, part: ir.Part) -> Iterator[tuple[str, int]]:
@@ -232,7 +266,7 @@ def say(check: Check, data: bytes) -> bytes:
         return data
     if check.change == "admitted" and is_response(data) and data[STATUS] == Status.NOT_SUPPORTED:
         return load(put(data, STATUS, b"\0"), success(data[TYPE]))
-    if check.change != "sent" or _form(data) is not check.form:
+    if check.change != "sent" or form_of(data) is not check.form:
         return data
     packet, layout, known = decoded(data), _layout(check), catalogue()
     if packet is None or type(packet.body).__name__ != layout.name:
@@ -240,6 +274,26 @@ def say(check: Check, data: bytes) -> bytes:
     body = codec.plain(packet.body)
     _misstate(known, layout, body, check.field.split("."), check.value)
     return load(data, write(known, layout, body))
+
+
+def volunteer(check: Check, data: bytes, lane: Lane) -> bytes | None:
+    """What is sent on a lane right after a packet of the module's, though nobody asked for it."""
+    if not check.unprompted or len(data) <= PAYLOAD or data[TYPE] != PROMPT or not is_response(data):
+        return None
+    known, layout = catalogue(), _layout(check)
+    packet = known.by_code[check.code]
+    if lane.name.lower() not in packet.lanes:
+        return None
+    body = default(known, layout)
+    _misstate(known, layout, body, check.field.split("."), check.value)
+    header = Packet(
+        type=PacketType(check.code), vc=VirtualChannel[packet.channel], txn=_OWN if check.form is Form.REQUEST else 0
+    )
+    return load(codec.encode(header), write(known, layout, body))
+
+
+PROMPT: Final = PacketType.STATE_GET  # what any test asks, on either lane
+_OWN: Final = 0x7777  # the transaction of a request that nobody expects
 
 
 def _misstate(known: ir.Catalogue, layout: ir.Layout, value: Plain, path: list[str], to: int) -> None:
@@ -257,14 +311,19 @@ def _misstate(known: ir.Catalogue, layout: ir.Layout, value: Plain, path: list[s
                 elif tag == kind.tag:
                     value[name][at] = tag, to
         case ir.Rows(row=row):
-            value[name] = ((value[name] or [default(known, known.layout[row])]) * to)[:to]
+            value[name] = _filled(value[name] or [default(known, known.layout[row])], to)
         case ir.Blob() | ir.Raw():
-            value[name] = ((value[name] or b"\0") * to)[:to]
+            value[name] = _filled(value[name] or b"\0", to)
         case _:
             value[name] = to
 
 
-def _form(data: bytes) -> Form:
+def _filled(some: Any, to: int) -> Any:
+    """So many rows or bytes, those that there are again and again."""
+    return (some * (to // len(some) + 1))[:to]
+
+
+def form_of(data: bytes) -> Form:
     """The form of a packet: a refusal is none that a mistake is about."""
     if is_response(data):
         return Form.RESPONSE if data[STATUS] in (Status.OK, Status.ADJUSTED) else Form.ERROR

@@ -226,10 +226,10 @@ class FlitBench:
             return
         self._note(Travelled(time, False, lane, data, _legal(data)))
         self.watch.came(data)
-        if self._kept is not None:
-            self._kept.append(arrival)
-        else:
+        if self._kept is None:
             self._take(arrival)
+        elif len(self._kept) < _ROOM:  # what is beyond is lost: it was not acknowledged
+            self._kept.append(arrival)
 
     def _take(self, arrival: Arrival) -> None:
         through = self.back(arrival.data)

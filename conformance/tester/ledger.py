@@ -6,7 +6,7 @@ Plan: what is heard · the ledger: the open requests, judging, times.
 """
 
 from collections import Counter
-from typing import Any
+from typing import Any, Final
 
 from msgspec import Struct
 
@@ -66,6 +66,7 @@ class Violation(Struct, frozen=True):
 # ── The ledger ───────────────────────────────────────────────────────────────────────────────────────
 
 BURDEN = 4 << 20  # bytes within a binding, from which on a bench may be slower than an implementation
+REMEMBERED: Final = 200  # violations, and of each further requirement one, that a binding remembers; and times
 
 
 class Ledger:
@@ -95,7 +96,8 @@ class Ledger:
 
     def charge(self, requirement: str, expected: str, actual: str) -> None:
         self.broken[requirement] += 1
-        self.violations.append(Violation(requirement, expected, actual))
+        if len(self.violations) < REMEMBERED or all(v.requirement != requirement for v in self.violations):
+            self.violations.append(Violation(requirement, expected, actual))
 
     def keep(self, requirement: str) -> None:
         """Note that a requirement was seen to be kept."""
@@ -116,11 +118,12 @@ class Ledger:
 
     def in_time(self, requirement: str, waited: int, limit: int, what: str) -> None:
         """Judge a time. What is late by no more than the bench may have added is left open."""
-        if waited > limit:
+        if waited > limit and len(self.late) < REMEMBERED:
             self.late.append(Timed(what, waited, limit, None, self.slack))
         if waited > limit and (waited <= limit + self.slack or self.burdened):
             behind = "behind much else" if self.burdened else f"and the bench takes up to {self.slack} ns"
-            self.unsure.append(f"{what} came after {waited} ns, {behind}")
+            if len(self.unsure) < REMEMBERED:
+                self.unsure.append(f"{what} came after {waited} ns, {behind}")
             return
         self.judge(requirement, waited <= limit, f"{what} within {limit} ns", f"after {waited} ns")
 

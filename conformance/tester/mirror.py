@@ -7,7 +7,6 @@ Plan: the mirror: attaching, carrying, probing · preambles.
 """
 
 import hashlib
-import time
 from collections.abc import Callable
 from copy import copy
 from typing import Any, Final
@@ -17,8 +16,9 @@ from msgspec import structs
 from opalink.conformance.conclusions import Fail, Inconclusive
 from opalink.conformance.tester.flit_mirror import MirrorBench
 from opalink.conformance.tester.ledger import Asked, Heard
+from opalink.conformance.tester.line import any_packet
 from opalink.conformance.tester.monitors import Monitor
-from opalink.conformance.tester.session import EVENTUALLY, Known, Session, any_packet
+from opalink.conformance.tester.session import EVENTUALLY, Known, Session
 from opalink.protocol import codec
 from opalink.protocol.codec import Packet, Status
 from opalink.protocol.engine.module import Module
@@ -42,6 +42,7 @@ from opalink.protocol.packets import (
     PwrRequest,
     PwrReset,
     ResetKind,
+    ResetOperation,
     StateGet,
     StateOperation,
     TrainReq,
@@ -77,6 +78,7 @@ class Mirror(Session):
         self.altered: dict[type, Callable[[Any], Any]] = {}
         self.silent = False
         self.hello: Any = None
+        self.said: Beacon | None = None  # the phone's last
         self.leaders: dict[int, FrameLeader] = {}  # of the frames that were sent, by number
         self._times = self.catalogue.timer
         self.attend = self._carry
@@ -98,6 +100,10 @@ class Mirror(Session):
             self.module.take_plane(Plane.PACKET)
         self.module.reset(ResetKind.COLD, seed, self.now)
 
+    def rebind(self) -> None:
+        super().rebind()
+        self._start(self.random.getrandbits(16) | 1)
+
     def become(self, profile: str) -> None:
         """Be a module of another profile for this test, of which nothing has happened yet."""
         self.module = Module(profile)
@@ -112,6 +118,15 @@ class Mirror(Session):
         asked = CountersGet(groups=CounterGroup.PACKET) if isinstance(body, StateGet) else body
         return super().request(asked, lane=lane, instance=instance)
 
+    @property
+    def on_flits(self) -> bool:
+        """Whether the tester's module does the link layer itself."""
+        return isinstance(self.bench, MirrorBench)
+
+    @property
+    def up(self) -> bool:
+        return self.module.runs["LINK"].state == "L0"
+
     # ── Attaching ──
 
     def attach(self, *, powered: bool = True) -> None:
@@ -120,25 +135,32 @@ class Mirror(Session):
         longest = sum(self._times[t].max or 0 for t in ("tDockDebounce", "tClassify", "tInrush"))
         self.let(longest + MS)
         if powered:
-            self._work(OperationTag.ATTACH, AttachOperation(100))
+            self._befall(OperationTag.ATTACH, AttachOperation(100))
 
     def detach(self) -> None:
         self.operate(OperationTag.DETACH, DetachOperation())
-        self._work(OperationTag.DETACH, DetachOperation())
+        self._befall(OperationTag.DETACH, DetachOperation())
+
+    def restart(self) -> None:
+        """Have the phone start anew, which takes the power from the module; then put the sides together again."""
+        self.operate(OperationTag.RESET, ResetOperation(ResetKind.WARM))
+        self._befall(OperationTag.DETACH, DetachOperation())
+        self.clear()
+        self.attach()
 
     def dark(self) -> None:
         """Take the light away, on both sides."""
         self.operate(OperationTag.LANE_DOWN, LaneDownOperation(Lane.LASER))
-        self._work(OperationTag.LANE_DOWN, LaneDownOperation(Lane.LASER))
+        self._befall(OperationTag.LANE_DOWN, LaneDownOperation(Lane.LASER))
 
     def bright(self) -> None:
         self.operate(OperationTag.LANE_UP, LaneUpOperation(Lane.LASER))
-        self._work(OperationTag.LANE_UP, LaneUpOperation(Lane.LASER))
+        self._befall(OperationTag.LANE_UP, LaneUpOperation(Lane.LASER))
 
     def user(self, action: UserAction) -> None:
         self.operate(OperationTag.USER, UserOperation(action))
 
-    def _work(self, tag: OperationTag, value: Any) -> None:
+    def _befall(self, tag: OperationTag, value: Any) -> None:
         """Do to the tester's own module."""
         self.module.operate(Tlv(tag, value), self.now)
         self._flush()
@@ -153,12 +175,31 @@ class Mirror(Session):
         found.objects = {**found.objects, DescriptorObject.DESCRIPTOR: found.descriptor}
         self.module.identity = found
 
+    def alter(self, kind: type, **changes: Any) -> None:
+        """Have the module say something else in each of these."""
+        self.altered[kind] = lambda body: structs.replace(body, **changes)
+
+    def anew(self) -> Beacon:
+        """The BEACON of a module that has started anew."""
+        shown: Beacon = structs.replace(self.shown, nonce=self.shown.nonce ^ 1)
+        return shown
+
+    def start_anew(self) -> Any:
+        """Show the phone the BEACON of a module that has started anew; its HELLO."""
+        self.tell(self.anew(), lane=Lane.SIDEBAND)
+        heard = self.take(Hello, EVENTUALLY)
+        if heard is None:
+            self.fail("HELLO", "none")
+        return heard.body
+
     # ── Carrying ──
 
     def _carry(self, heard: Heard) -> None:
         """What the phone says reaches the module, but for answers to the test's own requests."""
         if isinstance(heard.body, Hello):
             self.hello = heard.body
+        elif isinstance(heard.body, Beacon):
+            self.said = heard.body
         elif isinstance(heard.body, TrainReq) and isinstance(self.bench, MirrorBench):
             self.bench.trained_anew()
         packet = heard.packet
@@ -188,8 +229,7 @@ class Mirror(Session):
 
     def _next(self, deadline: int) -> bool:
         while True:
-            if time.monotonic() > self._until:
-                raise Inconclusive(f"The test took longer than {self.budget:g} s of real time.")
+            self.go_on()
             self._flush()
             due = self.module.deadline()
             until = deadline if due is None else min(deadline, max(due, self.now))
@@ -294,6 +334,7 @@ def _link_lost(s: Mirror) -> None:
     _ready(s)
     s.dark()
     _comes_to(s, MachineId.ATTACH, "LINK_LOST")
+    _comes_to(s, MachineId.LINK, "L2_BEACON")
 
 
 def contract(s: Mirror) -> None:

@@ -135,10 +135,8 @@ def _in_l0(heard: Any) -> bool:
 
 
 def resume(s: Session) -> Any:
-    """Light comes back, and the session goes on."""
-    s.operate(OperationTag.LANE_UP, p.LaneUpOperation(lane=Lane.LASER))
-    show(s)
-    s.light = True
+    """What was lost comes back, and the session goes on."""
+    regain(s)
     train(s)
     return greet(s, resume=True)
 
@@ -284,9 +282,27 @@ def detaching(s: Session) -> None:
 
 def link_lost(s: Session) -> None:
     ready(s)
-    s.operate(OperationTag.LANE_DOWN, p.LaneDownOperation(lane=Lane.LASER))
-    s.light = False
-    s.let(2 * MS)
+    lose(s)
+
+
+def lose(s: Session) -> None:
+    """The link of a session is lost: its light goes; without a laser, nothing is heard for tKeepAliveLoss."""
+    if s.light:
+        s.operate(OperationTag.LANE_DOWN, p.LaneDownOperation(lane=Lane.LASER))
+        s.light = False
+        s.let(2 * MS)
+        return
+    s.operate(OperationTag.LANE_DOWN, p.LaneDownOperation(lane=Lane.SIDEBAND))
+    s.let(s.timer("tKeepAliveLoss") + 2 * MS + s.monitor.slack)
+    s.operate(OperationTag.LANE_UP, p.LaneUpOperation(lane=Lane.SIDEBAND))
+
+
+def regain(s: Session) -> None:
+    """Light comes back, where there is a laser, and the phone shows itself again."""
+    if s.beacon.gears_down:
+        s.operate(OperationTag.LANE_UP, p.LaneUpOperation(lane=Lane.LASER))
+    show(s)
+    s.light = bool(s.beacon.gears_down)
 
 
 def paused_link(s: Session) -> None:

@@ -4,7 +4,7 @@ A session is the phone of one test. Everything that comes from the implementatio
 sees it, and what a phone owes the module in passing (an answer to KEEPALIVE or TIME_SYNC, a supply) the tester's
 phone does by itself, unless a test tells it otherwise.
 
-Plan: what is known of an implementation · the session: binding, asking, hearing, probing, concluding.
+Plan: what is known of an implementation · the session: binding, asking, probing, concluding.
 """
 
 import time
@@ -34,7 +34,6 @@ from opalink.protocol.packets import (
     OperationTag,
     Outcome,
     PacketType,
-    Pending,
     PropertyDesc,
     PwrSinkCapsResponse,
     SensorMode,
@@ -43,7 +42,7 @@ from opalink.protocol.packets import (
     TimeState,
     TimeStatus,
 )
-from opalink.protocol.transport import Arrival, Bench
+from opalink.protocol.transport import Bench
 from opalink.protocol.transport.journal import lane_changes
 from opalink.spec.form import MS, SECOND
 
@@ -70,18 +69,10 @@ class Known(Struct):
 
 # ── The session ──────────────────────────────────────────────────────────────────────────────────────
 
-PATIENCE = 30 * SECOND  # of bench time, however often PENDING comes
-BUDGET = 60.0  # seconds of real time for one test
 EVENTUALLY = 5 * SECOND  # for what must come and has no time of its own in the specification
-WHILE = EVENTUALLY  # longer in real time, for what is awaited: whether it came in time is judged when it has come
 _LOOK = 10 * MS  # from one look at a machine to the next
 _RESTLESS = frozenset({MachineId.TIME})  # moves on by itself as time is synchronised
 _MASK = (1 << 64) - 1
-Match = Callable[[Heard], bool]
-
-
-def any_packet(_: Arrival) -> bool:
-    return True
 
 
 class Session(Line):
@@ -91,9 +82,7 @@ class Session(Line):
         super().__init__(bench, monitor)
         self.known = known
         self.preamble: Callable[[Session, str], None] | None = None  # in place of the usual ones
-        self.budget = BUDGET
         self.timings: dict[str, Timed] = {}  # of each kind the one nearest to its limit
-        self._until = 0.0
 
     def hang_up(self) -> None:
         super().hang_up()
@@ -121,17 +110,22 @@ class Session(Line):
         actor = Actor.TESTER if t.sent else Actor.IUT
         self.steps.append(Step(t.time, actor, t.lane, t.data, on_lane=True))
 
+    @property
+    def up(self) -> bool:
+        """Whether the channels of the laser are open, where the tester does the link layer itself."""
+        return self.flits is not None and self.flits.up
+
     # ── Binding and operations ──
 
     def begin(self, seed: int) -> None:
         """A cold start: the contacts are open, the time is 0, nothing is open."""
         self.random = Random(seed)
-        self._until = time.monotonic() + self.budget
         self.timings.clear()
         self.hang_up()
         self.txn = self.random.randrange(1, 0x10000)
         self.monitor.begin()
         self.bench.seed = seed & _MASK or 1
+        self.allow()
         self.bench.bind()
         self.note(Actor.BENCH, "binds: a cold start with the contacts open")
 
@@ -207,70 +201,6 @@ class Session(Line):
         asked.time, asked.answers, asked.pending = self.now, 0, 0
         self.send(data, asked.lane, "the same request again")
         return self.answer(asked)
-
-    # ── Hearing ──
-
-    def _next(self, deadline: int) -> bool:
-        """Have the next packet up to a time in the inbox, and whatever had to be heard with it; whether one came."""
-        if time.monotonic() > self._until:
-            raise Inconclusive(f"The test took longer than {self.budget:g} s of real time.")
-        arrival = self.bench.expect(any_packet, deadline)
-        if arrival is not None:
-            self.keep(arrival)
-        return arrival is not None
-
-    def take(self, match: Match | type, within: int = 0) -> Heard | None:
-        """The first packet that matches, from what has come or comes within a time. In real time it is awaited longer:
-        whoever has a time to judge does so by when it came."""
-        wanted = _of(match) if isinstance(match, type) else match
-        deadline = self.now + (within if self.exact or not within else within + WHILE)
-        at = 0
-        while True:
-            for i in range(at, len(self.inbox)):
-                if wanted(self.inbox[i]):
-                    return self.inbox.pop(i)
-            at = len(self.inbox)
-            if not self._next(deadline):
-                return None
-
-    def let(self, duration: int) -> None:
-        """Let time pass."""
-        deadline = self.now + duration
-        while self._next(deadline):
-            pass
-
-    def heard(self, match: Match | type) -> list[Heard]:
-        """Everything that has come, was not taken, and matches."""
-        wanted = _of(match) if isinstance(match, type) else match
-        return [h for h in self.inbox if wanted(h)]
-
-    def clear(self) -> None:
-        """Forget what has come and was not taken."""
-        while self.bench.arrivals:
-            self.hear(self.bench.arrivals.pop(0))
-        self.inbox.clear()
-
-    def answer(self, asked: Asked) -> Heard | None:
-        """The answer to a request: within tResponse, and for as long as PENDING comes in time."""
-        timers = self.catalogue.timer
-        patience, refresh = timers["tResponse"].max or 0, timers["tPendingRefresh"].max or 0
-        slack = self.monitor.slack + MS
-        if not self.exact:  # the monitor judges lateness; here it only matters whether anything comes
-            patience, refresh = patience + WHILE, refresh + WHILE
-        deadline, end = asked.time + patience + slack, asked.time + PATIENCE
-        if asked.pending:
-            deadline = asked.pending + refresh + slack
-        at = 0  # it may have come before that of an earlier request
-        while True:
-            for i in range(at, len(self.inbox)):
-                heard, packet = self.inbox[i], self.inbox[i].packet
-                if packet is not None and packet.rsp and packet.txn == asked.txn and heard.time >= asked.time:
-                    return self.inbox.pop(i)
-                if isinstance(heard.body, Pending) and heard.body.txn == asked.txn and heard.time >= asked.time:
-                    deadline = max(deadline, heard.time + refresh + slack)
-            at = len(self.inbox)
-            if not self._next(min(deadline, end)):
-                return None
 
     # ── Probing ──
 
@@ -396,10 +326,6 @@ class Session(Line):
         """What a preamble cannot do without."""
         if not holds:
             raise Inconclusive(reason)
-
-
-def _of(cls: type) -> Match:
-    return lambda heard: type(heard.body) is cls
 
 
 def _locks(heard: Heard) -> bool:

@@ -8,7 +8,7 @@ Plan: a frame · the watch: leaders, blocks, trailers, what goes with a frame.
 """
 
 from collections import deque
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from fastcrc import crc32
 
@@ -32,6 +32,8 @@ SETTINGS = {
     PropertyTag.STACK_GENERATION: "STACK",
 }
 _STREAM0 = 8
+_HELD: Final = 4  # frames of which blocks wait for earlier ones
+_KNOWN: Final = 4096  # frames whose leaders are remembered
 
 
 class Frame:
@@ -39,22 +41,41 @@ class Frame:
 
     def __init__(self, leader: Any, stored: bool) -> None:
         self.leader, self.stored = leader, stored
-        self.blocks: dict[int, bytes] = {}
+        self.blocks = 0  # that have come
         self.last = -1
+        self._crc = 0  # of all blocks before the next
+        self._next = 0
+        self.ahead: dict[int, bytes] = {}  # blocks behind one that has not come
         self.wanted: set[int] = set()  # that the tester has asked for again
         self.stamp = 0  # of the last block
         self.trailer: Any = None
         self.ended = 0  # stamp of its trailer
         self.holed = False  # whether blocks are not known: lost with the link, or come before their leader
+        self.forgotten = False  # what was ahead, so that nobody knows its CRC
 
     @property
     def whole(self) -> bool:
         """Whether all that its trailer says was sent has come."""
-        return self.trailer is not None and len(self.blocks) >= self.trailer.blocks - self.trailer.missing
+        return self.trailer is not None and self.blocks >= self.trailer.blocks - self.trailer.missing
+
+    def add(self, number: int, data: bytes) -> None:
+        """A block has come. Of a frame of 8K nobody keeps more than waits for an earlier block."""
+        if number < self._next or number in self.ahead:
+            return  # a second one, which is charged
+        self.blocks += 1
+        self.ahead[number] = data
+        while (following := self.ahead.pop(self._next, None)) is not None:
+            self._crc = crc32.iscsi(following, self._crc)
+            self._next += 1
+
+    def forget(self) -> None:
+        self.forgotten = self.forgotten or bool(self.ahead)
+        self.ahead.clear()
 
     @property
     def crc(self) -> int:
-        return crc32.iscsi(b"".join(self.blocks[n] for n in sorted(self.blocks)))
+        """Of what has come, in the order of the blocks."""
+        return crc32.iscsi(b"".join(self.ahead[n] for n in sorted(self.ahead)), self._crc)
 
 
 class Frames(Watch):
@@ -76,7 +97,8 @@ class Frames(Watch):
         self._low: dict[tuple[int, int], Frame] = {}  # by stream and low 32 bits
         self._early: dict[int, int] = {}  # by stream: the frame of the last block that came before its leader
         self._numbers: dict[int, int] = {}
-        self._waiting: list[Frame] = []  # whose trailer has come, and not all of their blocks
+        self._waiting: deque[Frame] = deque(maxlen=_KNOWN)  # whose trailer has come, and not all of their blocks
+        self._held: deque[Frame] = deque()  # of which blocks wait for earlier ones
         self._rate: int | None = None  # bytes a second
         self._sent: deque[tuple[int, int, int]] = deque()  # when it came, its stamp, its bytes
         self._sum = 0
@@ -108,6 +130,8 @@ class Frames(Watch):
         frame.holed = self._early.get(body.stream) == body.frame & 0xFFFF_FFFF
         self._now[body.stream] = frame
         self._low[body.stream, body.frame & 0xFFFF_FFFF] = frame
+        if len(self._low) > _KNOWN:
+            del self._low[next(iter(self._low))]
         if not stored:
             before = self._numbers.get(body.stream)
             if before is not None:
@@ -147,9 +171,13 @@ class Frames(Watch):
         rising = body.block > frame.last or stamp < frame.stamp
         m.judge("R-FRM-008", rising, f"above {frame.last}", f"{body.block}")
         frame.last, frame.stamp = max(frame.last, body.block), max(frame.stamp, stamp)
-        frame.blocks[body.block] = body.data
+        frame.add(body.block, body.data)
+        if frame.ahead and frame not in self._held:
+            self._held.append(frame)
+            if len(self._held) > _HELD:
+                self._held.popleft().forget()
         self._pace(heard.time, stamp, size)
-        for other in self._waiting[:]:
+        for other in tuple(self._waiting):
             if other.leader.stream == leader.stream and (other.whole or other.leader.frame < leader.frame):
                 self._waiting.remove(other)
                 self._sum_up(other)
@@ -173,7 +201,7 @@ class Frames(Watch):
 
     def _sum_up(self, frame: Frame) -> None:
         """Judge a frame's CRC: its blocks have come, or can no longer come."""
-        if frame.whole or not frame.holed:
+        if not frame.forgotten and (frame.whole or not frame.holed):
             told = frame.trailer.frame_crc
             self.monitor.judge("R-FRM-005", told == frame.crc, f"{frame.crc:#010x}", f"{told:#010x}")
 

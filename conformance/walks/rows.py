@@ -24,10 +24,16 @@ from msgspec import Struct
 from opalink.conformance.conclusions import Fail, Inapplicable, Inconclusive
 from opalink.conformance.tester.preambles import reach
 from opalink.conformance.tester.session import Session
-from opalink.conformance.walks import steps, steps_camera  # noqa: F401  they enter the steps
+from opalink.conformance.walks import (  # noqa: F401  they enter the steps
+    steps,
+    steps_camera,
+    steps_lens,
+    steps_link,
+    steps_power,
+)
 from opalink.conformance.walks.table import STEPS, take
 from opalink.protocol.codec import PacketType
-from opalink.protocol.ir.cases import cells, word
+from opalink.protocol.ir.cases import cases, cells, holds, word
 from opalink.protocol.ir.load import catalogue
 from opalink.protocol.packets import Lane, MachineId, StateGet, StateGetResponse
 from opalink.protocol.transport.bench import PlaneChoice
@@ -42,7 +48,8 @@ class Walk(Struct, frozen=True, omit_defaults=True):
     """A way to some rows. `steps` are names with the status that each was answered with; `before` and `after` are where
     the machines are around the last step, `later` where they are when all timers are over; `sends` are the packets that
     the rows had the module send. `rows` are named as MACHINE.STATE.EVENT.GUARDS, and the walk by the first. `profile`
-    is whose module walked."""
+    is whose module walked. What a row leaves behind may show only later: `tail` is how many steps follow the one that
+    fires the first row, and the other rows are those of the last step. `when` tells another walk to the same row."""
 
     rows: tuple[str, ...]
     profile: str
@@ -53,6 +60,20 @@ class Walk(Struct, frozen=True, omit_defaults=True):
     later: Places = {}
     sends: tuple[str, ...] = ()
     plane: PlaneChoice = "packet"
+    tail: int = 0
+    when: str = ""
+
+    @property
+    def name(self) -> str:
+        """What it is called: by its first row, by what tells it from another one there, by the steps that follow."""
+        further = [name.replace(".", "_") for name, _ in self.steps[len(self.steps) - self.tail :]]
+        parts = (self.rows[0], *(("when", self.when) if self.when else ()), *(("then", *further) if further else ()))
+        return ".".join(parts)
+
+    @property
+    def last(self) -> tuple[str, ...]:
+        """The rows of the last step."""
+        return self.rows[1:] if self.tail else self.rows
 
 
 # ── What is stored ───────────────────────────────────────────────────────────────────────────────────
@@ -95,10 +116,10 @@ def rows_of(profile: str) -> Mapping[str, tuple[Machine, str, Row]]:
 OWN: Final = frozenset(
     "supported disturbs gear_left component_known image_fits version_allowed previous_bootable "
     "budget_possible budget_covers can_supply charge_left within_module fits_link fits_power adjusts queue_room "
-    "buffer_room reachable in_time soon trigger_room at_end all_stopped all_paused enough class_changes "
+    "buffer_room reachable in_time soon trigger_room at_end enough class_changes "
     "exchange_good time_known".split()
 )
-# States that end by themselves, and a machine that moves on by itself.
+# States that end by themselves, and a machine that moves on by itself. A step may settle that one lasts.
 FLEETING: Final = {
     "LINK": frozenset({"TRAIN_CDR", "TRAIN_FEC", "NEGOTIATE", "RECOVERY"}),
     "CAPTURE": frozenset({"DRAINING"}),
@@ -106,37 +127,61 @@ FLEETING: Final = {
     "FOCUS": frozenset({"MOVING"}),
     "TIME": frozenset({"FREE", "ACQUIRE", "LOCKED", "HOLDOVER"}),
 }
+ENDS: Final = {  # where that tells something
+    "CAPTURE.DRAINING": {"CONFIGURED"},
+    "FIRMWARE.VERIFY": {"IDLE", "APPLY", "STAGED"},
+    "FOCUS.MOVING": {"SETTLED", "LIMIT"},
+}
 
 
-def judged(machine: Machine, state: str, row: Row) -> bool:
+def settled(w: Walk) -> frozenset[str]:
+    """The guards of which the steps leave the module nothing to judge, and the states that last."""
+    return frozenset(x for name, _ in w.steps for x in STEPS[name].settles)
+
+
+def judged(machine: Machine, state: str, row: Row, own: frozenset[str] = OWN) -> bool:
     """Whether it is for the module to judge that a row fires, or when: by its own guards, or in its own time."""
     cell = cells(machine)[state, row.event]
     met = cell[: cell.index(row) + 1]
-    return machine.name == "TIME" or any(word(g) in OWN for r in met for g in r.guards)
+    return machine.name == "TIME" or any(word(g) in own for r in met for g in r.guards)
 
 
 @cache
-def loose(profile: str, rows: tuple[str, ...]) -> Mapping[str, frozenset[str]]:
-    """For each machine in which the module's own judgement takes part, the states that the cell allows."""
-    known = rows_of(profile)
+def others(profile: str, name: str, own: frozenset[str]) -> tuple[Row, ...]:
+    """The rows of a cell of which one may fire where the reference had this one fire, as the module judges: those of
+    every case that agrees with the reference's in whatever the dialogue tells."""
+    machine, state, row = rows_of(profile)[name]
+    cell = cells(machine)[state, row.event]
+    if machine.name == "TIME":
+        return cell
+    fired = [(c, next((r for r in cell if holds(r, c)), None)) for c in cases(machine, cell)]
+    here = [c for c, r in fired if r is row]
+    told = {g: v for g, v in here[0].items() if g not in own and all(c[g] is v for c in here)}
+    return tuple(r for r in cell if any(r is x and told.items() <= c.items() for c, x in fired))
+
+
+def loose(w: Walk) -> Mapping[str, frozenset[str]]:
+    """For each machine in which the module's own judgement takes part, the states that the rows allow."""
+    known, free = rows_of(w.profile), OWN - settled(w)
     out: dict[str, frozenset[str]] = {}
-    for name in rows:
+    for name in w.last:
         machine, state, row = known[name]
-        if judged(machine, state, row):
-            cell = cells(machine)[state, row.event]
-            out[machine.name] = out.get(machine.name, frozenset()) | {r.next or state for r in cell}
+        if judged(machine, state, row, free):
+            allowed = {r.next or state for r in others(w.profile, name, free)}
+            out[machine.name] = out.get(machine.name, frozenset()) | allowed
     return out
 
 
 def _statuses(w: Walk) -> set[str]:
     """What the last step may be answered with beside what it was, where the module judges."""
-    known, may = rows_of(w.profile), loose(w.profile, w.rows)
+    known, free = rows_of(w.profile), OWN - settled(w)
     wanted: set[str] = set()
-    for name in w.rows:
+    for name in w.last:
         machine, state, row = known[name]
-        if machine.name in may and isinstance(row.event, Received) and row.event.form is Form.REQUEST:
-            cell = cells(machine)[state, row.event]
-            wanted |= {a.status for r in cell for a in r.actions if isinstance(a, Answer)}
+        asked = isinstance(row.event, Received) and row.event.form is Form.REQUEST
+        if asked and judged(machine, state, row, free):
+            rows = others(w.profile, name, free)
+            wanted |= {a.status for r in rows for a in r.actions if isinstance(a, Answer)}
     return wanted
 
 
@@ -160,7 +205,8 @@ def _owed(w: Walk) -> set[str]:
     if STEPS[last].operation in ("condition", "temperature") or last.startswith("wait."):
         # The report may be lost with the light that it tells of; and when a timer ends within a wait is the module's.
         return set()
-    sure = [row for m, state, row in (rows_of(w.profile)[name] for name in w.rows) if not judged(m, state, row)]
+    free = OWN - settled(w)
+    sure = [row for m, state, row in (rows_of(w.profile)[name] for name in w.last) if not judged(m, state, row, free)]
     return {f"{a.packet}.{a.form}" for row in sure for a in row.actions if isinstance(a, Send)} & set(w.sends)
 
 
@@ -183,12 +229,18 @@ def places(s: Session) -> Places:
 
 
 def differ(wanted: Places, found: Places) -> dict[str, tuple[str, str]]:
-    """The machines that are elsewhere, those aside that are in fleeting states or not there at all."""
+    """The machines that are elsewhere, those aside that are not there at all or have left a fleeting state."""
     return {
         m: (state, found.get(m, "nowhere"))
         for m, state in wanted.items()
-        if found.get(m, state if found else "") != state and state not in FLEETING.get(m, ())
+        if found.get(m, state if found else "") != state and not _left(f"{m}.{state}", found.get(m, ""))
     }
+
+
+def _left(state: str, now: str) -> bool:
+    """Whether that is where a machine may be that was in a state which ends by itself."""
+    name, _, own = state.partition(".")
+    return own in FLEETING.get(name, ()) and now in ENDS.get(state, {now})
 
 
 def spoken(s: Session, since: int) -> set[str]:
@@ -203,18 +255,22 @@ _GET: Final = StateGet()
 
 def walk(s: Session, w: Walk) -> None:
     """Walk; returns if the last step came to what is declared."""
-    _approach(s, w)
-    begun, (name, wanted), may = s.now, w.steps[-1], loose(w.profile, w.rows)
+    found = _approach(s, w)
+    begun, (name, wanted), may = s.now, w.steps[-1], loose(w)
     try:
         status = take(s, name)
     except Inconclusive as why:
         raise Inapplicable(f"The last step cannot be taken. {why}") from None
     if status != wanted:
-        machine, state, _ = rows_of(w.profile)[w.rows[0]]
-        if status in _statuses(w) or state in FLEETING.get(machine.name, ()):
+        if status in _statuses(w):
             raise Inapplicable(f"The module judges {name} otherwise: {status}.")
-        if places(s).get(machine.name) in drift(w.profile, machine.name, state) - {w.after.get(machine.name)}:
-            raise Inapplicable(f"By the time of {name} it had left {state}.")
+        now = places(s)
+        for machine, state, _ in (rows_of(w.profile)[row] for row in w.last[:1]):
+            fleeting = state in FLEETING.get(machine.name, ()) and f"{machine.name}.{state}" not in settled(w)
+            if fleeting and not found.get(machine.name) == state == now.get(machine.name):
+                raise Inapplicable(f"{state} may have ended before {name}.")
+            if now.get(machine.name) in drift(w.profile, machine.name, state) - {w.after.get(machine.name)}:
+                raise Inapplicable(f"By the time of {name} it had left {state}.")
         s.states()  # whoever has gone is another matter
         raise Fail(f"{name} answered {wanted or 'nothing'}", status)
     _arrives(s, w, w.after, may, _LAG)
@@ -224,11 +280,13 @@ def walk(s: Session, w: Walk) -> None:
         s.expect(not missing, f"{', '.join(sorted(missing))} to follow", "none")
     if w.later:
         s.let(begun + AFTERMATH - s.now)
-        _arrives(s, w, {m: x for m, x in w.later.items() if m not in may}, {}, SECOND // 2)
+        # How long what ends by itself takes is the module's.
+        sure = {m: x for m, x in w.later.items() if m not in may and f"{m}.{w.after.get(m)}" not in ENDS}
+        _arrives(s, w, sure, {}, SECOND // 2)
 
 
-def _approach(s: Session, w: Walk) -> None:
-    """Take every step but the last."""
+def _approach(s: Session, w: Walk) -> Places:
+    """Take every step but the last; returns where the machines then are."""
     reach(s, w.state)
     found, fits = places(s), True
     try:
@@ -243,6 +301,7 @@ def _approach(s: Session, w: Walk) -> None:
         raise Inapplicable(f"It is another way for this module: {_said(elsewhere)}.")
     if not fits:
         raise Inapplicable("A step on the way was answered otherwise.")
+    return found
 
 
 def _of(s: Session, w: Walk, wanted: Places) -> Places:

@@ -14,6 +14,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Sequence
+from functools import cache
 from itertools import product
 from typing import Any, ClassVar, Final
 
@@ -43,9 +44,9 @@ PROFILES: Final = ("four-thirds", "standalone", "ultrawide-prime")
 
 
 class Recorder(Specimen):
-    """A profile's reference module that tells which rows fire."""
+    """The reference module of a subclass's profile, which tells which rows fire."""
 
-    profile: ClassVar[str] = PROFILES[0]
+    profile: ClassVar[str]
     fired: ClassVar[list[tuple[str, Row]]] = []
 
     def __init__(self) -> None:
@@ -59,6 +60,19 @@ class Recorder(Specimen):
         self.fired.append((place(run.machine, row, state), row))
 
 
+@cache
+def _recorder(profile: str) -> type[Recorder]:
+    return type("RecordingModule", (Recorder,), {"profile": profile, "__doc__": profile})
+
+
+def __getattr__(name: str) -> type[Recorder]:
+    """The recording module of each profile, so that it has a URI."""
+    profile = name.replace("_", "-")
+    if profile not in catalogue().profile:
+        raise AttributeError(f"no profile is called {profile!r}")
+    return _recorder(profile)
+
+
 # ── One trial ────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -66,7 +80,8 @@ _PROMPT: Final = 50 * MS  # what fires while a request takes longer is a matter 
 
 
 class Trial(Struct):
-    """What came of some steps, and what the last of them did: `prompt` is whether it was answered at once."""
+    """What came of some steps, and what the last of them did: `prompt` is whether it was answered at once, `way` the
+    rows that fired on the way to the state and in each step."""
 
     statuses: tuple[str, ...]
     before: Places
@@ -74,15 +89,17 @@ class Trial(Struct):
     fired: dict[str, Row]
     sends: tuple[str, ...]
     prompt: bool = True
+    way: tuple[tuple[str, ...], ...] = ()
 
 
 class Search:
     """A session with one module on one plane: a profile's reference module, or what has another URI."""
 
     def __init__(self, profile: str, plane: PlaneChoice, uri: str = "") -> None:
-        Recorder.profile = self.profile = profile
-        self.plane = plane
-        bench = Bench.open(uri or f"py:{Recorder.__module__}:Recorder", clock="virtual", plane=plane, seed=1)
+        self.profile, self.plane = profile, plane
+        bench = Bench.open(
+            uri or f"py:{Recorder.__module__}:{profile.replace('-', '_')}", clock="virtual", plane=plane, seed=1
+        )
         monitor = Monitor(catalogue(), Role.MODULE)
         self.bench = bench
         self.session = Session(bench, monitor, Known())
@@ -96,9 +113,11 @@ class Search:
         """Take the steps from a state; None if that cannot be done."""
         s = self.session
         try:
+            Recorder.fired.clear()
             s.begin(seed)
             reach(s, state)
             before = after = places(s)
+            way = [tuple(name for name, _ in Recorder.fired)]
             statuses: list[str] = []
             rows: dict[str, Row] = {}
             begun, took = s.now, 0
@@ -107,16 +126,17 @@ class Search:
                 begun, before = s.now, after
                 statuses.append(take(s, name))
                 rows, took = dict(Recorder.fired), s.now - begun
+                way.append(tuple(rows))
                 after = places(s)
         except (Fail, Inconclusive, Inapplicable, Unavailable):
             return None
         if not steps:
-            return Trial((), before, after, {}, ())
+            return Trial((), before, after, {}, (), way=tuple(way))
         wanted = {f"{a.packet}.{a.form}" for r in rows.values() for a in r.actions if isinstance(a, Send)}
         prompt = STEPS[steps[-1]].asks is None or took <= _PROMPT
         # What the tester's phone answers goes out with the step: which of the two is handled first is the module's.
-        prompt = prompt and not any(_answered(r) for r in rows.values())
-        return Trial(tuple(statuses), before, after, rows, tuple(sorted(wanted & spoken(s, begun))), prompt)
+        prompt = prompt and not any(_answered(r, steps[-1]) for r in rows.values())
+        return Trial(tuple(statuses), before, after, rows, tuple(sorted(wanted & spoken(s, begun))), prompt, tuple(way))
 
     def close(self) -> None:
         self.bench.close()
@@ -130,9 +150,10 @@ class Search:
             return {}
 
 
-def _answered(row: Row) -> bool:
-    """Whether an answer fires it."""
-    return isinstance(row.event, Received) and row.event.form is Form.RESPONSE
+def _answered(row: Row, name: str) -> bool:
+    """Whether an answer fires it that a step is not."""
+    own = Received(STEPS[name].packet, STEPS[name].form)
+    return isinstance(row.event, Received) and row.event.form is Form.RESPONSE and row.event != own
 
 
 # ── The search ───────────────────────────────────────────────────────────────────────────────────────
@@ -212,15 +233,16 @@ def made_of(s: Search, state: str, steps: tuple[str, ...], last: Trial, rows: tu
 # ── The files ────────────────────────────────────────────────────────────────────────────────────────
 
 
-def store(found: Iterable[Walk]) -> None:
-    """Write the files: each walk once, in the order of their names."""
-    kept = {(w.plane, w.rows[0]): w for w in found}
+def store(found: Iterable[Walk], machine: str = "") -> None:
+    """Write the files, or that of one machine: each walk once, in the order of their names."""
+    kept = {(w.plane, w.name): w for w in found}
     lines: dict[str, list[str]] = {}
-    for plane, row in sorted(kept):
-        line = json.dumps(msgspec.to_builtins(kept[plane, row]), separators=(",", ":"))
-        lines.setdefault(row.partition(".")[0].lower(), []).append(line)
-    for machine, own in lines.items():
-        (STORED / f"{machine}.json").write_text("[\n" + ",\n".join(own) + "\n]\n")
+    for plane, name in sorted(kept):
+        line = json.dumps(msgspec.to_builtins(kept[plane, name]), separators=(",", ":"))
+        lines.setdefault(name.partition(".")[0].lower(), []).append(line)
+    for name, own in lines.items():
+        if machine.lower() in ("", name):
+            (STORED / f"{name}.json").write_text("[\n" + ",\n".join(own) + "\n]\n")
 
 
 def main(seconds: float, profiles: Sequence[str]) -> None:

@@ -4,8 +4,9 @@ Plan: packets · attach and link · power · security.
 """
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Final
 
 from msgspec import structs
 
@@ -17,7 +18,7 @@ from opalink.protocol import packets as p
 from opalink.protocol.codec import Status
 from opalink.protocol.ir.legality import received
 from opalink.protocol.ir.load import catalogue
-from opalink.spec.form import US, Form, Role
+from opalink.spec.form import MS, SECOND, US, Form, Role
 
 # ── Packets ──────────────────────────────────────────────────────────────────────────────────────────
 
@@ -228,10 +229,68 @@ def _image(size: int) -> Callable[[Session], Any]:
     return begin
 
 
-ask("update.begin", "FW_BEGIN", _image(4096))
-ask("update.unknown", "FW_BEGIN", just(p.FwBegin(component=0xFE, size=64, version=1)))
+_NONE: Final = 0xFE  # a component that hardly any module has
+_IMAGE: Final = 4096  # B
+_OFTEN: Final = 4  # that an answered block is asked for, however often one is lost
+
+
+def _no_component(s: Session) -> p.FwBegin:
+    heard = s.ask(p.FwQuery())
+    if heard.status == Status.OK and _NONE in {part.component for part in heard.body.components}:
+        raise Inapplicable("It has that component.")
+    return p.FwBegin(component=_NONE, size=64, version=1)
+
+
+# It has the component, and a newer version is no older than any policy allows.
+ask("update.begin", "FW_BEGIN", _image(_IMAGE), "component_known", "version_allowed")
+ask("update.unknown", "FW_BEGIN", _no_component, "component_known")
 do("update.unserved", lambda s: s.phone.mute.add(p.FwPull))
 do("update.refused", lambda s: s.reply(unanswered(s, p.FwPull), p.Refusal(), Status.RANGE_LIMIT))
+
+
+def _block(s: Session) -> tuple[int, bool]:
+    """What the last FW_PULL asks for; the image that comes of it is none that a vendor has signed. Returns where it
+    begins, and whether that is all of it."""
+    s.let(MS)
+    asked = unanswered(s, p.FwPull)
+    start, length = asked.body.offset, asked.body.length
+    s.reply(asked, p.FwPullResponse(offset=start, data=bytes(length)))
+    return start, start + length >= _IMAGE
+
+
+def _blocks(s: Session) -> None:
+    """All blocks."""
+    times, last = Counter[int](), False
+    while not last:
+        start, last = _block(s)
+        times[start] += 1
+        s.expect(times[start] < _OFTEN, "the bytes that came not to be asked for again", f"FW_PULL from {start} again")
+        s.let(100 * MS)
+
+
+def _found_bad(s: Session) -> None:
+    """It finds that the image is none of its vendor's."""
+    told = s.take(lambda h: isinstance(h.body, p.FwStatus) and h.body.state == p.FirmwareState.IDLE, 60 * SECOND)
+    s.expect(told is not None, "FW_STATUS to say that the image is bad", "nothing", "R-SEC-010")
+
+
+STEPS["update.blocks"] = Step(does=_blocks, packet="FW_PULL", form=Form.RESPONSE)
+do("update.bad", _found_bad)
+
+
+def _away(s: Session) -> None:
+    """The light goes and comes back at once."""
+    s.operate(p.OperationTag.LANE_DOWN, p.LaneDownOperation(lane=p.Lane.LASER))
+    s.light = False
+    s.let(2 * MS)
+    s.operate(p.OperationTag.LANE_UP, p.LaneUpOperation(lane=p.Lane.LASER))
+    s.let(2 * MS)
+    if s.beacon:
+        show(s)
+
+
+do("away", _away, "lane_down")
+STEPS["update.block"] = Step(does=_block, packet="FW_PULL", form=Form.RESPONSE)
 for _op in p.FirmwareOp:
     ask(f"update.{_op.name.lower()}", "FW_CONTROL", just(p.FwControl(op=_op)))
 ask("update.nowhere", "FW_CONTROL", just(p.FwControl(components=1 << 31)))

@@ -24,14 +24,17 @@ from opalink.spec.form import MS, Form
 
 
 class Step(Struct, frozen=True):
-    """What is done. `asks` makes a request's body, whose answer is awaited; `does` is anything else. `packet` and
-    `form` say what reaches the module, where a packet does; `operation` which operation it takes."""
+    """What is done. `asks` makes a request's body, whose answer is awaited; `does` is anything else, and returns the
+    name of a status if it has one. `packet` and `form` say what reaches the module, where a packet does; `operation`
+    which operation it takes. `settles` are guards of whose value it leaves nothing for a module to judge, and states,
+    as MACHINE.STATE, that last for as long as any walk."""
 
     asks: Callable[[Session], Any] | None = None
     does: Callable[[Session], object] | None = None
     packet: str = ""
     form: Form = Form.REQUEST
     operation: str = ""
+    settles: tuple[str, ...] = ()
 
 
 STEPS: Final[dict[str, Step]] = {}
@@ -45,9 +48,9 @@ def just(body: Any) -> Callable[[Session], Any]:
     return lambda _: body
 
 
-def ask(name: str, packet: str, body: Callable[[Session], Any]) -> None:
-    """A request."""
-    STEPS[name] = Step(asks=body, packet=packet)
+def ask(name: str, packet: str, body: Callable[[Session], Any], *settles: str) -> None:
+    """A request, and the guards that it settles."""
+    STEPS[name] = Step(asks=body, packet=packet, settles=settles)
 
 
 def tell(name: str, packet: str, body: Callable[[Session], Any]) -> None:
@@ -55,9 +58,9 @@ def tell(name: str, packet: str, body: Callable[[Session], Any]) -> None:
     STEPS[name] = Step(does=lambda s: s.tell(body(s)), packet=packet, form=Form.EVENT)
 
 
-def do(name: str, does: Callable[[Session], object], operation: str = "") -> None:
-    """Whatever else, and the operation that it takes."""
-    STEPS[name] = Step(does=does, operation=operation)
+def do(name: str, does: Callable[[Session], object], operation: str = "", *settles: str) -> None:
+    """Whatever else, the operation that it takes, and the guards that it settles."""
+    STEPS[name] = Step(does=does, operation=operation, settles=settles)
 
 
 # ── Taking ───────────────────────────────────────────────────────────────────────────────────────────
@@ -71,13 +74,13 @@ def memory(s: Session) -> dict[str, Any]:
 
 
 def take(s: Session, name: str) -> str:
-    """Take a step; returns the name of the status that answered it, if it was a request."""
-    step = STEPS[name]
+    """Take a step; returns the name of the status that answered it, if one did."""
+    step, told = STEPS[name], None
     if step.does is not None:
-        step.does(s)
+        told = step.does(s)
         s.let(MS)  # what the tester's phone answers by itself comes before what is asked next
     if step.asks is None:
-        return ""
+        return told if isinstance(told, str) else ""
     asked: Asked = s.request(step.asks(s))
     if isinstance(asked.body, p.Hello):
         s.hello = asked.body

@@ -83,11 +83,13 @@ def _requirement(r: Any) -> Iterator[str]:
     yield from _told("packet", f"{r.packet}: {r.about}" if r.packet else "")
     yield from _told("follows from", f"the layout: {r.follows_from}" if r.follows_from else "")
     yield from _told("source", r.source)
+    yield from _several("why", r.why)
     yield from _told("machines", ", ".join(r.machines))
     yield from _told("judged", r.judged)
     yield from _told("not judged", f"on every bench: {r.reason}" if r.reason else "")
     yield from _several("tests", r.tests)
     yield from _several("witnesses", [f"{w.name}: {w.doc}" for w in r.witnesses])
+    yield from _told("mutants", f"{r.mutants} in the registry are mistakes where it is cited" if r.mutants else "")
     yield from _told("document", r.document)
 
 
@@ -98,6 +100,7 @@ def _test(t: Any) -> Iterator[str]:
     yield from _several("shows", [f"{r.id} ({r.level}) {r.text}" for r in t.requirements])
     yield from _told("applies", " and ".join(map(_need, t.needs)) or "always")
     yield from _told("suffering", t.suffering)
+    yield from _told("standing", t.standing)
     yield from _told("premise", f"the status {t.premise} was answered" if t.premise else "")
     yield from _told(
         "run", f"under the plan {t.plan} and those above, at level {t.level}, on the planes {_or(t.planes)}"

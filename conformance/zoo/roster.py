@@ -41,7 +41,9 @@ from opalink.conformance.zoo import (
     witnesses_management,
     witnesses_motion,
     witnesses_phone,
+    witnesses_phone_duties,
     witnesses_phone_link,
+    witnesses_phone_sink,
     witnesses_power,
     witnesses_repair,
     witnesses_session,
@@ -280,7 +282,8 @@ Kind = Specimen | Habit | PhoneSpecimen | witnesses_bench.OfRecords
 _ELSEWHERE: Final[tuple[type[Kind], ...]] = (
     *witnesses.ALL, *variations.ALL, *flit_specimens.ALL, *flit_senders.ALL, *flit_receivers.ALL, *flit_variations.ALL,
     *sideband_specimens.ALL, *witnesses_session.ALL, *witnesses_timers.ALL, *witnesses_journeys.ALL, reciter.Reciter,
-    *witnesses_phone.ALL, *witnesses_phone_link.ALL, *witnesses_bench.ALL, *witnesses_descriptor.ALL,
+    *witnesses_phone.ALL, *witnesses_phone_duties.ALL, *witnesses_phone_link.ALL, *witnesses_phone_sink.ALL,
+    *witnesses_bench.ALL, *witnesses_descriptor.ALL,
     *witnesses_frame.ALL, *witnesses_repair.ALL, *witnesses_lens.ALL, *witnesses_motion.ALL,
     *witnesses_bench_time.ALL, *witnesses_link.ALL, *witnesses_management.ALL, *witnesses_power.ALL,
 )  # fmt: skip
@@ -307,7 +310,7 @@ def members() -> dict[str, Member]:
             raise ValueError(f"Two members of the zoo are called {name}: one would hide the other.")
         own = issubclass(kind, Habit) or kind in _OWN_PROCESS
         uri = f"stdio:{shlex.quote(sys.executable)} -m {_HERE} {name}" if own else f"py:{_HERE}:{name}"
-        role = Role.PHONE if issubclass(kind, PhoneSpecimen) else Role.MODULE
+        role = getattr(kind, "side", Role.MODULE)
         out[name] = Member(name, kind.__doc__ or "", uri, role, kind.conclusion, kind.causes, kind.plan, kind.selection)
     return out
 

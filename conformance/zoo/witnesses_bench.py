@@ -17,6 +17,7 @@ from opalink.conformance.zoo.specimen import CRC, LENGTH, PAYLOAD, STATUS, TXN, 
 from opalink.protocol.codec import DecodeError, Record, Status, Tlv, decode_layout, encode_layout, encode_record
 from opalink.protocol.engine.endpoint import Departure
 from opalink.protocol.engine.module import Module
+from opalink.protocol.engine.phone import Phone
 from opalink.protocol.packets import (
     Bind,
     ClockAnswer,
@@ -38,17 +39,19 @@ from opalink.spec.form import SECOND, Role
 
 
 class OfRecords(LocalChannel):
-    """A channel to the reference module, of this process: what is about whole records. `bound` is what the tester named
-    last, `until` the time that it set, `leaping` whether it let a second pass at once."""
+    """A channel to the reference of a `side`, of this process: what is about whole records. `bound` is what the tester
+    named last, `until` the time that it set, `leaping` whether it let a second pass at once."""
 
     causes: ClassVar[tuple[str, ...]] = ()
     conclusion: ClassVar[Conclusion] = Conclusion.NON_CONFORMANT
     plan: ClassVar[Plan] = Plan.CI
     selection: ClassVar[str] = ""
+    inner: ClassVar[type[Module | Phone]] = Module
+    side: ClassVar[Role] = Role.MODULE
 
     def __init__(self) -> None:
-        super().__init__(Module)
-        self.name, self.role = f"zoo: {type(self).__name__}", Role.MODULE
+        super().__init__(self.inner)
+        self.name, self.role = f"zoo: {type(self).__name__}", self.side
         self._readers = RecordReader(), RecordReader()
         self.bound = Bind()
         self.until = 0

@@ -228,8 +228,8 @@ _WARMED: Final = (
 
 _OFTEN: Final = (
     after(
-        "LosesOne", "Loses one of two hundred answers.", "R-WIRE-023", "MOD/WIRE/FLOOD/RB-requests",
-        (asked(p.StateGet),) * 200, p.StateGetResponse, nothing, times=1,
+        "LosesOne", "Loses one of three hundred answers.", "R-WIRE-023", "MOD/WIRE/FLOOD/RB-requests",
+        (asked(p.StateGet),) * 300, p.StateGetResponse, nothing, times=1,
     ),
     after(
         "Deafened", "Answers no STATE_GET any more after three hundred events.", "R-WIRE-023",

@@ -20,6 +20,7 @@ from opalink.conformance.zoo.specimen import (
     Altered,
     Refusing,
     Specimen,
+    decoded,
     is_request,
     is_response,
     load,
@@ -205,8 +206,21 @@ class TooLong(Altered):
         return load(data, data[PAYLOAD:CRC] + tlv)
 
 
+class Overfull(Refusing):
+    """Has no room for all its counters at once, though they fit."""
+
+    causes = ("R-LNK-022",)
+    selection = "MOD/LNK/COUNTERS/BI-too_large"
+    status = Status.TOO_LARGE
+
+    def minds(self, data: bytes) -> bool:
+        asked = decoded(data)
+        return asked is not None and isinstance(asked.body, p.CountersGet) and asked.body.groups.bit_count() > 1
+
+
 # ── All ──────────────────────────────────────────────────────────────────────────────────────────────
 
 ALL: Final[tuple[type[Specimen], ...]] = (
     BeaconOfLater, *_LINK, *_CREDITS, ShortMemory, StoresRefusals, *_WIRE, MembersFirst, TooLong,
+    Overfull,
 )  # fmt: skip

@@ -178,6 +178,14 @@ _PROPERTIES: Final = (
         "NeverTooLate", "Sets at once what was to be set at a time that has passed.", "R-MGT-027",
         "MOD/MGT/PROP_SET/BI-late", p.PropSet, _with(apply=ApplyAt.NOW),
     ),
+    hearing(
+        "WaitsForNoFrame", "Takes a setting that is to wait for a frame, and has no frames.", "R-MGT-052",
+        "MOD/MGT/PROP_SET/BI-frameless", p.PropSet, _with(apply=ApplyAt.NOW), profile="macro-tube",
+    ),
+    hearing(
+        "WaitsForNoTime", "Sets at once what was to be set at a time, and knows no time.", "R-MGT-053",
+        "MOD/MGT/PROP_SET/BI-timeless", p.PropSet, _with(apply=ApplyAt.NOW), profile="macro-tube",
+    ),
     saying(
         "TakesMore", "Takes more light of its LED than it describes.", "R-MGT-028", "MOD/MGT/PROP_SET/BI-beyond",
         p.PropDescResponse, _of(PropertyTag.LED, maximum=lambda d: d.maximum - 1),

@@ -5,6 +5,7 @@ The tests of FW_PULL are about a phone that has an image to offer; `Updating` is
 Plan: a phone with other parts · what breaks one requirement · an image to offer · all.
 """
 
+from collections.abc import Iterable
 from typing import ClassVar, Final
 
 from opalink.conformance.purposes import Plan
@@ -21,6 +22,7 @@ from opalink.protocol.engine.phone.reader import Reader
 from opalink.protocol.engine.phone.source import Source
 from opalink.protocol.packets import FrameFlags, FrameRelease, Lane, ReleasedFrame
 from opalink.protocol.runtime import Buffer
+from opalink.spec.form import Role
 
 # ── A phone with other parts ─────────────────────────────────────────────────────────────────────────
 
@@ -32,16 +34,33 @@ def with_parts(*parts: type[PhonePart]) -> tuple[type[PhonePart], ...]:
 
 
 class PhoneSpecimen(Phone):
-    """The reference phone. `causes` are what must be found violated, `plan` and `selection` what it takes to find
-    it."""
+    """The reference phone. What it hears passes `hears`, what it says passes `says`; `causes` are what must be found
+    violated, `plan` and `selection` what it takes to find it."""
 
     causes: ClassVar[tuple[str, ...]] = ()
     conclusion: ClassVar[Conclusion] = Conclusion.NON_CONFORMANT
     plan: ClassVar[Plan] = Plan.QUICK
     selection: ClassVar[str] = ""
+    side: ClassVar[Role] = Role.PHONE
 
     def __init__(self) -> None:
         super().__init__(f"zoo: {type(self).__name__}")
+
+    def hears(self, data: bytes, lane: Lane) -> bytes | None:  # noqa: ARG002
+        """What of a packet reaches the phone."""
+        return data
+
+    def says(self, d: Departure) -> Iterable[Departure]:
+        """What becomes of a packet of the phone's."""
+        return (d,)
+
+    def receive(self, lane: Lane, data: Buffer, now: int) -> None:
+        through = self.hears(bytes(data), lane)
+        if through is not None:
+            super().receive(lane, through, now)
+
+    def outbox(self) -> list[Departure]:
+        return [said for d in super().outbox() for said in self.says(d)]
 
 
 # ── What breaks one requirement ──────────────────────────────────────────────────────────────────────
@@ -115,18 +134,14 @@ class _Careless(Updating):
         super().__init__()
         self._wrong: set[int] = set()
 
-    def receive(self, lane: Lane, data: Buffer, now: int) -> None:
-        packet = bytes(data)
-        if is_request(packet) and packet[TYPE] == PacketType.FW_PULL and len(packet) - PAYLOAD + CRC in self.size:
-            self._wrong.add(txn_of(packet))
-        super().receive(lane, data, now)
+    def hears(self, data: bytes, lane: Lane) -> bytes | None:  # noqa: ARG002
+        if is_request(data) and data[TYPE] == PacketType.FW_PULL and len(data) - PAYLOAD + CRC in self.size:
+            self._wrong.add(txn_of(data))
+        return data
 
-    def outbox(self) -> list[Departure]:
-        return [self._worded(d) for d in super().outbox()]
-
-    def _worded(self, d: Departure) -> Departure:
+    def says(self, d: Departure) -> Iterable[Departure]:
         faulty = is_response(d.data) and d.data[TYPE] == PacketType.FW_PULL and txn_of(d.data) in self._wrong
-        return Departure(d.time, d.lane, self.word(d.data)) if faulty else d
+        return (Departure(d.time, d.lane, self.word(d.data)) if faulty else d,)
 
     def word(self, data: bytes) -> bytes:
         """Its answer, as it gives it."""

@@ -1,9 +1,9 @@
-"""Specimens that are phones: their gears, their FLITs, and power that comes back to them.
+"""Specimens that are phones: their gears and their FLITs.
 
 What a phone's FLIT layer does wrong is what a module's does: the layers are those of `flit_specimens`, `flit_senders`
 and `flit_receivers`.
 
-Plan: gears · FLITs · power that comes back · all.
+Plan: gears · FLITs · all.
 """
 
 from typing import Any, Final
@@ -13,14 +13,11 @@ from opalink.conformance.zoo import flit_receivers as r
 from opalink.conformance.zoo import flit_senders as s
 from opalink.conformance.zoo import flit_specimens as f
 from opalink.conformance.zoo.flit_specimens import FlitSpecimen
-from opalink.conformance.zoo.specimen import TYPE
 from opalink.conformance.zoo.witnesses_phone import PhoneSpecimen, with_parts
-from opalink.protocol.codec import PacketType, Status
-from opalink.protocol.engine.endpoint import Departure
+from opalink.protocol.codec import Status
 from opalink.protocol.engine.gears import LOOK, Gearbox, Reading, Shift
 from opalink.protocol.engine.machine import Cause
 from opalink.protocol.engine.phone.light import PhoneLight
-from opalink.protocol.engine.phone.trust import Trust
 from opalink.protocol.flit import End
 from opalink.protocol.packets import FecCode, LaserGear
 from opalink.spec.form import MS
@@ -116,6 +113,17 @@ class BeginsLate(PhoneSpecimen):
     flit_layer = _Dawdling
 
 
+class PhoneUnreporting(PhoneSpecimen):
+    """Says nothing of what it cannot send again and of what comes without credit."""
+
+    causes = ("R-FLT-023", "R-FLT-045")
+    selection = "PHN/FLT/REPLAY/BI or PHN/FLT/CREDIT/BI"
+
+    def recover(self, now: int) -> None:  # noqa: ARG002
+        if self.flits is not None:
+            self.flits.faults.clear()
+
+
 def _as_phone(kind: type[FlitSpecimen]) -> type[PhoneSpecimen]:
     """A phone with the FLIT layer of a module that breaks one rule."""
 
@@ -135,42 +143,15 @@ _ON_FLITS: Final = tuple(
     for kind in (
         f.RepeatsNumbers, f.WrongParity, f.AcknowledgesAhead, f.NumbersIdle, f.WrongFlitCrc, f.WrongFirstOff,
         f.DirtyPayload, f.ChangesReplay, f.GrantsTooMuch, f.AcknowledgesLate, s.IgnoresCredit, s.NeverGoesOn,
-         s.NeverAsks, r.TrustsCrc, r.MendsFields, r.CountsNoFlits, r.CountsNoDuplicates, r.MindsSpareBits,
-        r.TakesAnyEpoch, r.ActsOnEither, r.NeverMisses, r.BelievesAnything, r.TakesAsItComes, r.TakesOnePacket,
-        r.ConfusesChannels, r.IgnoresFirstOff, r.ReadsIdle, r.AnswersLate, r.ReturnsNoCredit,
+        s.GoesOnElsewhere, s.StarvesRealTime, s.NeverAsks, r.TrustsCrc, r.MendsFields, r.CountsNoFlits,
+        r.CountsNoDuplicates, r.MindsSpareBits, r.TakesAnyEpoch, r.ActsOnEither, r.NeverMisses, r.BelievesAnything,
+        r.TakesAsItComes, r.TakesOnePacket, r.ConfusesChannels, r.IgnoresFirstOff, r.ReadsIdle, r.AnswersLate,
+        r.ReturnsNoCredit, r.TakesWithoutCredit,
     )
 )  # fmt: skip
-
-# ── Power that comes back ────────────────────────────────────────────────────────────────────────────
-
-
-class _Trust(Trust):
-    def grants(self, _: str) -> bool:
-        return True
-
-
-class Trusting(PhoneSpecimen):
-    """Takes every module for genuine, and lets it supply the phone."""
-
-    conclusion = Conclusion.CONFORMANT
-    selection = "PHN/PWR/SWAP"
-    parts = with_parts(_Trust)
-
-
-class OffersOnce(Trusting):
-    """Makes no offers when it supplies again."""
-
-    conclusion = Conclusion.NON_CONFORMANT
-    causes = ("R-PWR-009",)
-    _drew = False
-
-    def outbox(self) -> list[Departure]:
-        self._drew = self._drew or not self.source
-        return [d for d in super().outbox() if not self._drew or d.data[TYPE] != PacketType.PWR_SOURCE_CAPS]
-
 
 # ── All ──────────────────────────────────────────────────────────────────────────────────────────────
 
 ALL: Final[tuple[type[PhoneSpecimen], ...]] = (
-    Metered, BearsErrors, TriesAgainAndAgain, BeginsLate, Trusting, OffersOnce, *_ON_FLITS,
+    Metered, BearsErrors, TriesAgainAndAgain, BeginsLate, PhoneUnreporting, *_ON_FLITS,
 )  # fmt: skip

@@ -113,5 +113,8 @@ class SidePart(Part):
     def session_closed(self) -> None:
         """The session has ended and cannot be resumed."""
 
+    def moved(self) -> None:
+        """How well the sides sit has changed."""
+
     def condition(self, status: Status, present: bool) -> None:
         """A condition of this part's has come about or has ended."""

@@ -4,7 +4,8 @@
 grants. How an end is driven is in `end`.
 
 Reading order: `layout` (a FLIT's bytes), `outgoing` and `window` (what waits and what is under way), `incoming` and
-`assembly` (what has come and the packets out of it), `state`, `sending`, `receiving` and `end` (all together).
+`assembly` (what has come and the packets out of it), `state`, `sending`, `receiving` and `end` (all together);
+`listening` is for those who are no end.
 """
 
 from opalink.protocol.flit.end import End

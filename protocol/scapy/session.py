@@ -5,12 +5,12 @@ Each FLIT gives way to the packets that it completes; where a packet completes a
 not intact comes through as it is. The session listens to both sides and asks for nothing: a FLIT that never comes
 again costs the packets that it was part of, a block that never comes is missing from its frame.
 
-What is held is bounded: for each direction the FLITs that came early, `HELD` of them, a packet for each channel, and
-one frame a stream.
+What is held is bounded: what a listener holds of each direction, and one frame a stream.
 
-Plan: a frame · FLITs of one direction · the session.
+Plan: a frame · the session.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -18,17 +18,11 @@ from scapy.packet import Packet, Raw
 from scapy.sessions import DefaultSession
 
 from opalink.protocol import codec
-from opalink.protocol.flit.assembly import Assembly
-from opalink.protocol.flit.incoming import Early, Incoming, Order
-from opalink.protocol.flit.layout import packet_size
-from opalink.protocol.packets import FlitKind, FrameBlock, FrameLeader, FrameTrailer, VirtualChannel
+from opalink.protocol.flit.listening import Listener
+from opalink.protocol.packets import FrameBlock, FrameLeader, FrameTrailer, VirtualChannel
 from opalink.protocol.picture.assembly import ROOM, Assembler, FrameError
 from opalink.protocol.scapy.packets import OpalFlit, OpalPacket
-from opalink.spec.limits import CHANNELS, FLIT_PAYLOAD, LIMITS, PACKET_OVERHEAD
 
-HELD: Final = next(limit.value for limit in LIMITS if limit.name == "replay_max")
-_ROOM: Final = {c.value: c.payload_max + PACKET_OVERHEAD for c in CHANNELS}
-_CARRIES: Final = (FlitKind.DATA, FlitKind.REPLAY)
 _STREAMS: Final = range(VirtualChannel.STREAM0, VirtualChannel.STREAM3 + 1)
 _FRAME_TYPES: Final = {p for p in codec.PacketType if p.name in ("FRAME_LEADER", "FRAME_BLOCK", "FRAME_TRAILER")}
 
@@ -65,48 +59,13 @@ class OpalFrame(Raw):
         return str(self.name)
 
 
-# ── FLITs of one direction ───────────────────────────────────────────────────────────────────────────
-
-
-class _Way:
-    """The FLITs that one side sends, put in order."""
-
-    def __init__(self, parity: int, seq: int) -> None:
-        self.parity = parity
-        self.order = Order(HELD, 0)
-        self.order.expected = self.order.known = seq
-        self.channels: dict[int, Incoming] = {}
-
-    def take(self, flit: codec.Flit, payload: bytes) -> list[bytes]:
-        """The packets that a FLIT with packets completes."""
-        order, packets = self.order, list[bytes]()
-        ahead = order.distance(flit.seq)
-        if ahead < 0 or flit.vc not in _ROOM:
-            return packets  # it has been here, or is of no channel
-        if ahead >= order.depth:  # what is missing in between will not come any more
-            self._skip_to(order.expected + ahead)
-        number = order.expected + order.distance(flit.seq)
-        channel = self.channels.setdefault(flit.vc, Incoming(flit.vc, 0, _ROOM[flit.vc]))
-        order.early.setdefault(number, Early(channel, flit.first_off, payload))
-        for early in order.in_order():
-            early.channel.take([early.offset], [early.payload], packets)
-        return packets
-
-    def _skip_to(self, number: int) -> None:
-        """Go on behind a gap, where no packet that is open can go on."""
-        self.order.expected = number
-        self.order.early.clear()
-        for vc, channel in self.channels.items():
-            channel.assembly = Assembly(_ROOM[vc])
+# ── The session ──────────────────────────────────────────────────────────────────────────────────────
 
 
 def _from(captured: Packet, made: Packet) -> Packet:
     """What was made of something, with where and when that was captured."""
     made.time, made.sniffed_on, made.direction = captured.time, captured.sniffed_on, captured.direction
     return made
-
-
-# ── The session ──────────────────────────────────────────────────────────────────────────────────────
 
 
 class OpalSession(DefaultSession):
@@ -116,7 +75,7 @@ class OpalSession(DefaultSession):
     def __init__(self, *args: Any, room: int = ROOM, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.room, self.refused = room, 0
-        self._ways: dict[tuple[Any, Any], _Way] = {}
+        self._ways: defaultdict[tuple[Any, Any], Listener] = defaultdict(Listener)
         self._frames: dict[tuple[Any, Any, int], Assembler] = {}
 
     def recv(self, sock: Any) -> Iterator[Packet]:
@@ -143,17 +102,8 @@ class OpalSession(DefaultSession):
     # ── FLITs ──
 
     def _packets(self, pkt: OpalFlit) -> list[bytes]:
-        flit, key = codec.decode_flit(pkt.original, crc=False), (pkt.sniffed_on, pkt.direction)
-        payload = bytes(flit.payload)
-        if flit.kind == FlitKind.CONTROL:  # which may bring one packet, beside the order of all others
-            size = packet_size(payload, 0)
-            return [payload[:size]] if payload[0] and size <= FLIT_PAYLOAD else []
-        if flit.kind not in _CARRIES:
-            return []
-        way = self._ways.get(key)
-        if way is None or way.parity != flit.epoch:
-            way = self._ways[key] = _Way(flit.epoch, flit.seq)
-        return way.take(flit, payload)
+        flit = codec.decode_flit(pkt.original, crc=False)
+        return [packet for _, packet in self._ways[pkt.sniffed_on, pkt.direction].take(flit)]
 
     # ── Frames ──
 

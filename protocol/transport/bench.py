@@ -7,7 +7,8 @@
 
 In virtual time everything that is sent waits until time passes and then travels with the CLOCK record, so an
 exchange is one write and one read. In real time it leaves at once. Nothing waits longer than `patience`, which is
-real time in both modes, and nothing grows beyond `flood`: the bytes that a peer may send within one call.
+real time in both modes, and nothing grows beyond `flood`: the bytes that a peer may send within one call, where many
+small records count as long ones.
 
 What the peer does against the binding raises BindingError with the rule. A peer that is gone or silent raises
 Closed or Hang: observations about the implementation, each with what it left behind.
@@ -46,6 +47,8 @@ from opalink.protocol.transport.journal import Arrival, Calibration, Entry, lane
 from opalink.protocol.transport.uri import IutUri
 
 FLOOD: Final = 64 << 20  # bytes
+RECORD: Final = 512  # bytes that a record counts for beside its own: what it takes in memory
+TURN: Final = 16 << 10  # bytes for which it counts in `work`: what it takes of a processor
 STEPS: Final = 250_000  # of virtual time in one call: a peer that always wants to run a moment later would hold it up
 LOGS: Final = 1000
 
@@ -72,8 +75,9 @@ class Choices(TypedDict, total=False):
 
 class Bench:
     """A connection to an implementation. `arrivals` is what has come and no `expect` has taken; `journal`, where it is
-    kept, every record both ways. Both grow until the caller clears them. `assistants` are those who carry out an
-    operation from outside, whether or not the implementation offers it: then in real time."""
+    kept, every record both ways. Both grow until the caller clears them. `work` is what all that has come has cost, in
+    bytes: it grows with each record, however short. `assistants` carry out an operation from outside, whether or not
+    the implementation offers it: then in real time."""
 
     def __init__(
         self,
@@ -102,7 +106,7 @@ class Bench:
         self._out: list[bytes] = []
         self._awaited: RecordKind | None = RecordKind.BIND
         self._answers: list[Bind | ControlResult | ClockAnswer] = []
-        self._seq = self._now = self._last = self._until = self._epoch = self._accepted = 0
+        self.work = self._seq = self._now = self._last = self._until = self._epoch = self._accepted = 0
         self.stirred = False  # in virtual time: something was sent that the implementation was given no time for
         self._up: frozenset[int] = frozenset()
         if channel.receive(0):
@@ -335,11 +339,11 @@ class Bench:
         if not data:
             raise Closed("The implementation closed the connection.", self._channel.evidence())
         if self._awaited is not RecordKind.BIND:  # else it is of the last binding, and is not kept
-            self._accepted += len(data)
-        if self._accepted > self._flood:
-            self._broken(f"The implementation sent more than {self._flood} bytes at once")
+            self._accept(len(data))
+        self.work += len(data)
         now = self.now
         for record in self._reader.feed(data):
+            self.work += TURN
             if self._awaited is not RecordKind.BIND or record.kind == RecordKind.BIND:
                 self._enter(False, record)
             try:
@@ -347,6 +351,11 @@ class Bench:
             except DecodeError as error:
                 self._broken(f"A record cannot be read: {error}")
         return True
+
+    def _accept(self, size: int) -> None:
+        self._accepted += size
+        if self._accepted > self._flood:
+            self._broken(f"The implementation sent more than {self._flood} bytes at once")
 
     def _take(self, record: Record, now: int) -> None:
         kind, payload, end = record.kind, record.payload, len(record.payload)
@@ -391,6 +400,7 @@ class Bench:
             if at > self._until:
                 self._broken(f"The implementation sent at {at} ns; the clock was set to {self._until} ns", 31)
             self._last = now = at
+        self._accept(RECORD)
         self.arrivals.append(Arrival(now, lane if type(lane) is Lane else Lane(lane), bytes(record.payload)))
 
     def _broken(self, text: str, rule: int = 0) -> NoReturn:

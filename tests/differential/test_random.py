@@ -33,6 +33,14 @@ def test_the_readings_agree(first: int) -> None:
         assert not found, f"seed {seed}: {found}\n{schema.text}\n{schema.source}"
 
 
+def test_a_list_and_a_field_of_its_rows_may_have_one_name() -> None:
+    """A list `rows` of rows with a field `rows`, of which there may be many: its variable was overwritten once."""
+    schema = random_schema(Dice.seeded(1255))
+    lists = [p for x in schema.catalogue.layouts for p in x.parts if isinstance(p, ir.Rows)]
+    assert any(p.name in {f.name for f in ir.fields_of(schema.catalogue.layout[p.row].parts)} for p in lists)
+    assert next(differences(cases(Dice.seeded(1255), schema, 6), load(schema.source)), None) is None
+
+
 @settings(
     max_examples=40,
     deadline=None,

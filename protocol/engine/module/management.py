@@ -1,6 +1,6 @@
-"""Management: the descriptor, keep-alive, state, seat, the vendor's own.
+"""Management: the descriptor, keep-alive, state, the vendor's own.
 
-Plan: descriptor · alive · state · seat · vendor.
+Plan: descriptor · alive · state · vendor.
 """
 
 from typing import Final
@@ -17,8 +17,6 @@ from opalink.protocol.packets import (
     KeepaliveResponse,
     ObjectMask,
     OpenTransaction,
-    SeatStatus,
-    SeatValid,
     StateGetResponse,
     VendorResponse,
 )
@@ -27,15 +25,14 @@ _READ_HEAD: Final = 4  # `total`, before the data of DESC_READ
 _COUNTERS_HEAD: Final = 5
 _COUNTER: Final = 26
 _ECHO: Final = 1  # the one packet type of the reference vendor: gives back what it got
-_SEAT_STEP: Final = 10
 
 
 class Management(Housekeeping, ModulePart):
     """What a module tells of itself."""
 
     def restart(self) -> None:
+        super().restart()
         self.generation = 0  # of the descriptor: changes since the start
-        self._seat: int | None = None  # quality last reported
 
     # ── Descriptor ──
 
@@ -65,22 +62,6 @@ class Management(Housekeeping, ModulePart):
     def answer_state_get(self, _: Cause) -> StateGetResponse:
         waiting = tuple(OpenTransaction(txn) for txn, _ in list(self.end.incoming.held)[:255])
         return StateGetResponse(generation=self.generation, machines=self.machines(), open=waiting)
-
-    # ── Seat ──
-
-    def session_opened(self) -> None:
-        self._report_seat()
-
-    def moved(self) -> None:
-        """How well the module sits has changed."""
-        if self._seat is not None and abs(self.around.quality - self._seat) >= _SEAT_STEP:
-            self._report_seat()
-
-    def _report_seat(self) -> None:
-        quality = self.around.quality
-        self._seat = quality
-        # A module knows its seat by its magnets: the field is 45 mT in place and fades as it leaves it.
-        self.end.send(SeatStatus(quality=quality, valid=SeatValid.HALL, hall=450 * quality // 100))
 
     # ── Vendor ──
 

@@ -172,8 +172,11 @@ class Properties(ModulePart):
                 raise RefusedError(Status.NO_TIME, 1)
             if ask.at <= self.end.link_time:
                 raise RefusedError(Status.LATE, 1)
-        if ask.apply is ApplyAt.FRAME and ask.at <= self.end.last_frame:
-            raise RefusedError(Status.LATE, 1)
+        if ask.apply is ApplyAt.FRAME:
+            if not self.end.has("SENSOR"):
+                raise RefusedError(Status.NO_SUCH_ID, 1)
+            if ask.at <= self.end.last_frame:
+                raise RefusedError(Status.LATE, 1)
 
     def _apply(self, ask: Any, settings: Settings) -> None:
         if ask.apply is ApplyAt.FRAME:

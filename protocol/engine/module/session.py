@@ -147,7 +147,6 @@ class Session(ModulePart):
         self.end.clock.start(("session", "boot"), 0, self.end.boot)
 
     def do_new_session(self, cause: Cause) -> None:
-        self.end.forget_exchanges()
         self._sessions += 1
         self.number = (self._first + self._sessions) % _U32 + 1
         self._greeted(cause)

@@ -46,6 +46,8 @@ class PhoneHost(Host, ABC):
         if not self.around.contacts:
             self.around.contacts = True
             self.dock_again()
+        for part in self.all_parts:
+            part.moved()
         self.settle()
 
     def dock_again(self) -> None:

@@ -82,7 +82,7 @@ class LayoutCode:
     def _rows(self, p: ir.Rows) -> list[str]:
         """From `_n` rows to a tuple."""
         row = self.catalogue.layout[p.row]
-        found = f"_rows_{p.name}"  # each list has rows of its own type
+        found = f"_rows__{p.name}"  # each list has rows of its own type; no field is called so in a row
         match segments(row.parts, row.name):
             case [Run() as run]:
                 return self._rows_of_run(p, run, row)
@@ -108,7 +108,7 @@ class LayoutCode:
             each = f"{_row_of(run, row)} for {run.targets()} in _S_{run.id}.iter_unpack(_b[_o:_w])"
             return [*window, f"{p.name} = tuple([{each}])", "_o = _w"]
         short = p.hi <= _SHORT
-        found = p.name if short else f"_rows_{p.name}"
+        found = p.name if short else f"_rows__{p.name}"
         run = replace(run, prefix=f"_{p.name}_")  # not the variables around them
         return [
             *window,

@@ -1,0 +1,1 @@
+"""Scenarios in which the rows of the module's machines fire, by chapter."""

@@ -1,0 +1,1 @@
+"""A second opinion: an implementation that shares nothing with ours but the published document."""
