@@ -5,7 +5,7 @@
 #   make lint       style, types, imports, and that generated files are fresh
 #   make generate   derive everything again after a change in spec/
 #   make bench      measure against peers; writes bench/results.json
-#   make selfcheck  measure the suite: mutants, the zoo, legal variation; goes on where it was stopped
+#   make selfcheck  measure the suite: mutants, also of code, the zoo, legal variation; goes on where it was stopped
 #   make docs       build the document into out/docs/html
 #   make clean      remove whatever the above have made
 
@@ -38,7 +38,7 @@ generate: .venv/.ready
 bench: .venv/.ready
 	$(BIN)/python -m bench
 
-selfcheck: .venv/.ready-run
+selfcheck: .venv/.ready
 	$(BIN)/opalink selfcheck --jobs 2
 
 docs: .venv/.ready

@@ -166,7 +166,7 @@ def _for_ever() -> None:
 
 def test_what_never_comes_back_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(selfcheck, "_STUCK", 0.05)
-    with pytest.raises(StuckError), selfcheck._limited():
+    with pytest.raises(StuckError), selfcheck.limited():
         _for_ever()
 
 

@@ -13,7 +13,7 @@ import click
 from opalink.conformance.commands import Stopped, sentences
 from opalink.conformance.sealed.sources import digest
 from opalink.conformance.selfcheck import measure as core
-from opalink.conformance.selfcheck import run
+from opalink.conformance.selfcheck import mutants_code, run
 from opalink.conformance.selfcheck.measure import Depth, Fate, Outcome, Part
 from opalink.conformance.selfcheck.run import Terms
 from opalink.conformance.verdicts import Exit
@@ -62,6 +62,8 @@ def selfcheck(
             _last(as_json)
         return
     chosen = [Part(p) for p in parts] or list(Part)
+    if Part.CODE in chosen and not mutants_code.available():
+        raise Stopped("Mutants of code are made by Cosmic Ray: pip install 'opalink[dev]'.", Exit.NOTHING_RAN)
     terms = Terms(Depth(depth), digest(), out)
     trials = run.trials(chosen, every, seeds, start, only)
     if not trials:
@@ -118,6 +120,9 @@ def _print(numbers: dict[str, Any]) -> None:
     )
     for area, counts in m["areas"].items():
         click.echo(f"  {area}: {counts['killed']} killed, {counts['survived']} survived")
+    if numbers["code"]["total"]:
+        code = numbers["code"]
+        click.echo(f"mutants of code: {code['killed']} of {code['total']} killed, the others are to be looked at")
     zoo = f"{must['zoo_tried']} of {must['zoo_members']} members of the zoo tried"
     click.echo(
         f"MUSTs: {must['witnessed']} of {must['testable']} that can be tested have a witness seen to fail, {zoo}"

@@ -43,6 +43,7 @@ class Part(StrEnum):
     """What is tried."""
 
     MUTANTS = "mutants"
+    CODE = "code"  # mutants that a general tool makes of the reference module's code
     ZOO = "zoo"
     SEEDS = "seeds"  # legal variation
 
@@ -91,7 +92,7 @@ class StuckError(Exception):
 
 
 @contextmanager
-def _limited() -> Iterator[None]:
+def limited() -> Iterator[None]:
     """End what does not end by itself: a mutant runs in this very process."""
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
@@ -172,7 +173,7 @@ def _try_on(profile: Profile, mutant: Mutant, depth: Depth, mark: str, reach: Re
         )
     if why := beyond(mutant, profile):
         return outcome(Fate.OUTSIDE, why=why)
-    with _limited():
+    with limited():
         try:
             certification = begin(mutant.uri(profile), Options(plan=Plan.CI))
         except (BenchError, StuckError) as error:
@@ -187,7 +188,7 @@ def _try_on(profile: Profile, mutant: Mutant, depth: Depth, mark: str, reach: Re
             where = places(mutant, profile)
         for stage, purposes in stages(mutant, select(Role.MODULE, Plan.CI)).items():
             for purpose in purposes if where is None or reach is None else reach.near(where, purposes):
-                with _limited():
+                with limited():
                     result = runner.step(purpose)
                 if result.verdict is Verdict.FAIL:
                     return outcome(Fate.KILLED, stage, purpose.id, result.charged or result.requirements)
@@ -207,7 +208,7 @@ def _failures(runner: Runner, cited: set[str]) -> Iterator[tuple[str, ...]]:
     """What the tests of some requirements charge, where they fail."""
     for purpose in select(Role.MODULE, Plan.CI):
         if cited.intersection(purpose.requirements):
-            with _limited():
+            with limited():
                 result = runner.step(purpose)
             if result.verdict is Verdict.FAIL:
                 yield result.charged or result.requirements
@@ -295,7 +296,7 @@ def witnesses(outcomes: Iterable[Outcome]) -> set[str]:
     phones = {f"zoo.{name}" for name in zoo.of_role(Role.PHONE)}  # what those break is no module's
     seen: set[str] = set()
     for o in outcomes:
-        if o.fate is Fate.KILLED:
+        if o.part is Part.MUTANTS and o.fate is Fate.KILLED:
             seen.update(set(cites[o.id]).intersection(o.charged))
         elif o.fate is Fate.EXPECTED and o.part is Part.ZOO and o.id not in phones:
             seen.update(o.charged)
@@ -321,7 +322,8 @@ def summary(outcomes: Sequence[Outcome], known: Sequence[Outcome] = ()) -> dict[
     """The numbers, as `opalink selfcheck --json` prints them. `known` is what other runs of this very suite found: it
     counts as to witnesses alone."""
     tried = [o for o in outcomes if o.part is Part.MUTANTS]
-    of = {fate: [o for o in outcomes if o.fate is fate] for fate in Fate}
+    slips = [o for o in outcomes if o.part is Part.CODE]
+    of = {fate: [o for o in outcomes if o.fate is fate and o.part is not Part.CODE] for fate in Fate}
     areas = {m.id: m.area for m in mutants().values()} if tried else {}
     rates = {
         area: {f: sum(o.fate is f and areas[o.id] == area for o in tried) for f in (Fate.KILLED, Fate.SURVIVED)}
@@ -340,6 +342,11 @@ def summary(outcomes: Sequence[Outcome], known: Sequence[Outcome] = ()) -> dict[
             ],
             "unseen": dict(Counter(o.why for o in of[Fate.OUTSIDE])),
             "areas": rates,
+        },
+        "code": {
+            "total": len(slips),
+            "killed": sum(o.fate is Fate.KILLED for o in slips),
+            "survived": [{"id": o.id, "why": o.why} for o in slips if o.fate is Fate.SURVIVED],
         },
         "must": _musts([*known, *outcomes]),
         "zoo": {
@@ -378,8 +385,9 @@ def stale(numbers: dict[str, Any]) -> str:
 
 
 def good(outcomes: Sequence[Outcome], whole: bool) -> bool:
-    """Whether the suite is as good as it must be; of a sample nothing is asked about witnesses."""
-    count = {fate: sum(o.fate is fate for o in outcomes) for fate in Fate}
+    """Whether the suite is as good as it must be: of a sample nothing is asked about witnesses, and of mutants of code
+    nothing at all, as none can be proved equivalent."""
+    count = {fate: sum(o.fate is fate and o.part is not Part.CODE for o in outcomes) for fate in Fate}
     decided = count[Fate.KILLED] + count[Fate.SURVIVED]
     enough = count[Fate.KILLED] >= LEAST * decided
     witnessed = not whole or _musts(outcomes)["lacking"] == []

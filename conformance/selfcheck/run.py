@@ -21,6 +21,7 @@ from opalink.conformance.purposes import Plan
 from opalink.conformance.selection import select
 from opalink.conformance.selfcheck.measure import Depth, Fate, Outcome, Part, legal, try_legal, try_member, try_mutant
 from opalink.conformance.selfcheck.mutants import mutants
+from opalink.conformance.selfcheck.mutants_code import code_mutants, lines, try_code
 from opalink.conformance.selfcheck.reach import Reach, kept, survey
 from opalink.conformance.zoo import roster as zoo
 from opalink.protocol.ir.load import catalogue
@@ -53,6 +54,7 @@ def trials(parts: Sequence[Part], every: int = 1, seeds: int = 1, start: int = 0
     """Every nth trial of each part whose ID matches the pattern `only`; `start` makes another sample of it."""
     found = {
         Part.MUTANTS: [Trial(id_, Part.MUTANTS, id_) for id_ in mutants()],
+        Part.CODE: [Trial(id_, Part.CODE, id_) for id_ in code_mutants()],
         Part.ZOO: [Trial(f"zoo.{name}", Part.ZOO, name) for name in zoo.members()],
         Part.SEEDS: [Trial(f"seed.{n}.{s}", Part.SEEDS, n, s) for s in range(1, seeds + 1) for n in legal()],
     }
@@ -64,6 +66,8 @@ def attempt(trial: Trial, terms: Terms) -> Outcome:
     match trial.part:
         case Part.MUTANTS:
             return try_mutant(mutants()[trial.name], terms.depth, terms.mark, _records(terms))
+        case Part.CODE:
+            return try_code(code_mutants()[trial.name], terms.folder, terms.mark)
         case Part.ZOO:
             return try_member(zoo.members()[trial.name], terms.mark)
         case Part.SEEDS:
@@ -121,10 +125,12 @@ def run(chosen: Sequence[Trial], terms: Terms, progress: Progress, jobs: int = 1
         profiles = {p.name for t in left if t.part is Part.MUTANTS for p in mutants()[t.name].able}
         for _ in _each(note, sorted(profiles), terms, jobs):
             pass
-    with (terms.folder / LINES).open("ab") as lines:
+    if any(t.part is Part.CODE for t in left):
+        lines(terms.folder, terms.mark)
+    with (terms.folder / LINES).open("ab") as kept_lines:
         for found in _each(attempt, left, terms, jobs):
-            lines.write(msgspec.json.encode(found) + b"\n")
-            lines.flush()
+            kept_lines.write(msgspec.json.encode(found) + b"\n")
+            kept_lines.flush()
             out[found.id] = found
             progress(found, len(out), len(chosen))
     return [out[t.id] for t in chosen]
